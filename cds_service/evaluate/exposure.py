@@ -1,0 +1,71 @@
+"""Exposure episodes: courses of drugs joined over their gaps. Days are ordinals; known minimum, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from cds_service.model.facts import Exposure, Facts
+from cds_service.model.vocabulary import Vocabulary
+
+
+class Episode(NamedTuple):
+    """Continuous treatment, from the latest possible start to the earliest possible end."""
+
+    start: int
+    end: int
+    exposures: tuple[Exposure, ...]
+
+
+def drugs_of(names: Iterable[str], vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Drug ids of classes and drugs, sorted."""
+    found: set[str] = set()
+    for name in names:
+        found |= vocabulary.classes[name].drugs if name in vocabulary.classes else {name}
+    return tuple(sorted(found))
+
+
+def exposures_of(facts: Facts, drugs: Sequence[str]) -> list[Exposure]:
+    """All exposures to these drugs, oldest first, each resource once."""
+    found = {(e.reference, e.drug, e.start_first): e for drug in drugs for e in facts.exposures.get(drug) or ()}
+    return sorted(found.values(), key=lambda e: (e.start_last, e.end_last, e.reference))
+
+
+def given_between(facts: Facts, drugs: Sequence[str], first: int, last: int) -> bool:
+    """Whether any of these drugs may have been given between two days."""
+    return any(e.start_last and e.start_first <= last and e.end_last >= first for e in exposures_of(facts, drugs))
+
+
+def episodes(facts: Facts, drugs: Sequence[str], vocabulary: Vocabulary, grace: int | None = None) -> list[Episode]:
+    """Courses joined where the gap is within the drugs' grace. Undated exposures belong to none.
+
+    A drug with a `course` (rituximab) counts as treatment for so many days after each dose.
+    """
+    joined: list[Episode] = []
+    bridge = 0
+    for e in exposures_of(facts, drugs):
+        if not e.start_last:
+            continue
+        drug = vocabulary.drugs.get(e.drug)
+        end = min(max(e.end_first, e.start_last) + (drug.course if drug else 0), facts.as_of)
+        gap = grace if grace is not None else max(bridge, drug.grace if drug else 0)
+        if joined and e.start_last <= joined[-1].end + gap + 1:
+            head = joined[-1]
+            joined[-1] = Episode(head.start, max(head.end, end), (*head.exposures, e))
+        else:
+            joined.append(Episode(e.start_last, end, (e,)))
+        bridge = drug.grace if drug else 0
+    return joined
+
+
+def overlap(groups: Sequence[Sequence[Episode]]) -> list[Episode]:
+    """Where every group was being given at once."""
+    shared = list(groups[0]) if groups else []
+    for group in groups[1:]:
+        shared = [
+            Episode(max(a.start, b.start), min(a.end, b.end), (*a.exposures, *b.exposures))
+            for a in shared
+            for b in group
+            if max(a.start, b.start) <= min(a.end, b.end)
+        ]
+    return shared

@@ -1,0 +1,174 @@
+"""What is known about one patient on one day. Days are proleptic ordinals (`date.toordinal()`).
+
+Facts are named tuples, not dataclasses: a hook call builds hundreds of them and a frozen
+dataclass costs four times as much to make (docs/decisions/0003-facts-are-tuples.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+#: Why a list could not be read whole.
+UNAVAILABLE = "unavailable"
+TRUNCATED = "truncated"
+
+
+class Evidence(NamedTuple):
+    """One fact as the reader sees it: where it stands, when, and the value as it was recorded."""
+
+    reference: str
+    date: str
+    value: str
+    used: bool = True
+    note: str = ""
+    concept: str = ""  #: what was measured, where the reader must be told which of several tests this is
+
+
+class Observation(NamedTuple):
+    """One measured or scored value.
+
+    `low`..`high` is the value in the concept's canonical unit; a comparator makes it an interval
+    (`>60` is 60..inf, open at 60). No number: both None. `first`..`last` is the day as an
+    interval (a partial date is wide); an undated value has `first` = `last` = 0.
+    """
+
+    concept: str
+    reference: str
+    first: int
+    last: int
+    low: float | None = None
+    high: float | None = None
+    low_open: bool = False
+    high_open: bool = False
+    result: str | None = None  #: positive | negative | indeterminate
+    code: str | None = None  #: a class: "III", "IV-S (A/C)", NYHA "II"
+    upper: float | None = None  #: upper limit of normal given with this value, canonical unit
+    formula: str | None = None  #: ckd-epi-2021, ckd-epi-2009, ckd-epi-cr-cys, mdrd, schwartz, cockcroft-gault, measured
+    alternate: float | None = None  #: computed eGFR only: the same creatinine by CKD-EPI 2009
+    computed: bool = False
+    problem: str | None = None  #: unit | unreadable | method: recorded, but cannot decide
+    on_oxygen: bool = False
+    time: str = ""  #: the instant as recorded, "" if only a day is known
+    date: str = ""  #: the day as recorded: 2026-10-18, 2026-10, 2026
+    value: str = ""  #: as recorded, for the reader: "52 mL/min/1.73 m²"
+    note: str = ""
+
+    def evidence(self, used: bool = True, note: str = "") -> Evidence:
+        return Evidence(self.reference, self.date, self.value, used, note or self.note)
+
+
+class Condition(NamedTuple):
+    """One diagnosis, allergy or status code. One resource may give several (one a concept)."""
+
+    concept: str
+    reference: str
+    status: str  #: active | recurrence | relapse | remission | resolved | inactive
+    certain: bool = True  #: False for provisional, differential, unconfirmed
+    listed: str = "problem"  #: problem | encounter | report | allergy
+    first: int = 0  #: onset, earliest day; 0: unknown, any time before `last`
+    last: int = 0  #: onset, latest day; 0: undated altogether
+    dated: bool = False  #: an onset was recorded (recordedDate alone is not one)
+    ended_first: int = 0  #: abatement, earliest day; 0: none recorded
+    ended_last: int = 0
+    severe: bool = False  #: allergy: criticality high or a severe reaction
+    date: str = ""
+    value: str = ""
+
+    def evidence(self, used: bool = True, note: str = "") -> Evidence:
+        return Evidence(self.reference, self.date, self.value, used, note)
+
+
+class Event(NamedTuple):
+    """Something that was done: a procedure, a biopsy report, an immunisation."""
+
+    concept: str
+    reference: str
+    first: int = 0  #: 0: undated
+    last: int = 0
+    planned: bool = False
+    date: str = ""
+    value: str = ""
+
+    def evidence(self, used: bool = True, note: str = "") -> Evidence:
+        return Evidence(self.reference, self.date, self.value, used, note)
+
+
+class Exposure(NamedTuple):
+    """One course of one drug as one resource tells it. Ends are known minimum .. possible maximum."""
+
+    drug: str
+    reference: str
+    kind: str  #: order | statement | administration | dispense
+    start_first: int = 0  #: 0: undated
+    start_last: int = 0
+    end_first: int = 0
+    end_last: int = 0
+    ongoing: bool = False  #: active without an end: runs to the as-of date
+    mg_per_day: float | None = None
+    date: str = ""
+    value: str = ""
+
+    def evidence(self, used: bool = True, note: str = "") -> Evidence:
+        return Evidence(self.reference, self.date, self.value, used, note)
+
+
+class Fault(NamedTuple):
+    """A resource that could not be used: reference and why, never its values."""
+
+    reference: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """A code on record that no concept names, with how often it stands there."""
+
+    system: str
+    code: str
+    display: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Birth is an interval of days; 0..0 when unknown. Sex as recorded for administration."""
+
+    reference: str
+    born_first: int = 0
+    born_last: int = 0
+    sex: str | None = None  #: female | male | None
+    deceased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known about a patient as of a day. Lists are sorted newest first.
+
+    `incomplete` names the lists that were not read whole: list name -> unavailable | truncated.
+    """
+
+    patient: Patient
+    as_of: int
+    observations: Mapping[str, list[Observation]] = field(default_factory=dict)
+    conditions: Mapping[str, list[Condition]] = field(default_factory=dict)
+    events: Mapping[str, list[Event]] = field(default_factory=dict)
+    exposures: Mapping[str, list[Exposure]] = field(default_factory=dict)
+    incomplete: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
+    unmapped: tuple[Unmapped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What was read about one patient, before any of it is understood.
+
+    `resources` are FHIR resources as parsed JSON, the Patient among them. `incomplete` as in
+    `Facts`. `faults` are those that reading itself met (an unresolvable page, an HTML answer).
+    """
+
+    patient_id: str
+    resources: list[dict[str, object]]
+    incomplete: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
