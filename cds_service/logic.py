@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from cds_service.model.outcomes import FALSE, MANUAL, NOT_APPLICABLE, TRUE, UNKNOWN
 
+_ANY_ORDER = (TRUE, UNKNOWN, MANUAL, FALSE)
+
 
 def all_of(verdicts: Iterable[int]) -> int:
     """The first of false, unknown, manual, true that occurs; NOT_APPLICABLE when nothing applies."""
@@ -17,7 +19,7 @@ def all_of(verdicts: Iterable[int]) -> int:
 
 def any_of(verdicts: Sequence[int]) -> int:
     """The first of true, unknown, manual, false that occurs; NOT_APPLICABLE when nothing applies."""
-    for verdict in (TRUE, UNKNOWN, MANUAL, FALSE):
+    for verdict in _ANY_ORDER:
         if verdict in verdicts:
             return verdict
     return NOT_APPLICABLE

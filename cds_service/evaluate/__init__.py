@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from cds_service.evaluate.compile import compile_predicate
 from cds_service.evaluate.context import Node, Scope
-from cds_service.model.facts import Facts
+from cds_service.evaluate.exposure import drugs_of
+from cds_service.model.facts import Facts, Patient
 from cds_service.model.outcomes import FALSE, MANUAL, NOT_APPLICABLE, TRUE, UNKNOWN, Assessment, Outcome
+from cds_service.model.predicates import about_patient, concepts_of
 from cds_service.model.trials import Cohort, Criterion, Trial
 from cds_service.model.vocabulary import Vocabulary
 
@@ -17,11 +19,23 @@ _EXCLUSION = _INCLUSION | {TRUE: "not-met", FALSE: "met"}  # an exclusion is met
 
 
 @dataclass(frozen=True, slots=True)
+class _Rule:
+    """One compiled criterion. `concepts`: what must be on record for this patient's finding to differ
+    from `untouched`, the finding on an empty record; None when it also depends on the patient."""
+
+    criterion: Criterion
+    node: Node
+    words: dict[int, str]
+    concepts: frozenset[str] | None
+    untouched: Outcome
+
+
+@dataclass(frozen=True, slots=True)
 class _Compiled:
     trial: Trial
     cohort: Cohort
     gate: Node
-    criteria: tuple[tuple[Criterion, Node, dict[int, str]], ...]
+    rules: tuple[_Rule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +52,30 @@ class Evaluator:
         """One assessment a cohort, in the order of the criteria files.
 
         closed_too: also work through the criteria of cohorts whose disease is not on record.
+        A criterion that several cohorts share is worked through once.
         """
         found: list[Assessment] = []
+        done: dict[int, Outcome] = {}
+        present = None if facts.incomplete else facts.observations.keys() | facts.conditions.keys() | facts.events.keys() | facts.exposures.keys()
         for compiled in self.cohorts:
             is_open = not facts.patient.deceased and _is_open(compiled, facts)
             if not is_open and not closed_too:
                 continue
-            outcomes = tuple(_outcome(c, node, words, facts) for c, node, words in compiled.criteria)
-            found.append(Assessment(compiled.trial, compiled.cohort, _status(outcomes) if is_open else "not-applicable", outcomes))
+            outcomes = []
+            for rule in compiled.rules:
+                outcome = done.get(id(rule))
+                if outcome is None:
+                    outcome = done[id(rule)] = _outcome(rule, facts, present)
+                outcomes.append(outcome)
+            found.append(Assessment(compiled.trial, compiled.cohort, _status(outcomes) if is_open else "not-applicable", tuple(outcomes)))
         return _yielding(found)
 
 
-def _outcome(criterion: Criterion, node: Node, words: dict[int, str], facts: Facts) -> Outcome:
-    finding = node(facts, None)
-    return Outcome(criterion, words[finding.verdict], finding)
+def _outcome(rule: _Rule, facts: Facts, present: set[str] | None) -> Outcome:
+    if present is not None and rule.concepts is not None and rule.concepts.isdisjoint(present):
+        return rule.untouched
+    finding = rule.node(facts, None)
+    return Outcome(rule.criterion, rule.words[finding.verdict], finding)
 
 
 def _is_open(compiled: _Compiled, facts: Facts) -> bool:
@@ -77,15 +101,21 @@ def compile_rules(trials: Sequence[Trial], vocabulary: Vocabulary) -> Evaluator:
     """Compile all cohorts. Raises nothing: the loader has checked every name."""
     compiled = []
     for trial in trials:
+        rules = {c.id: _compile_rule(c, vocabulary) for c in trial.criteria}
         for cohort in trial.cohorts:
-            criteria = tuple(
-                (c, compile_predicate(c.needs, _scope(c, vocabulary)), _EXCLUSION if c.kind == "exclusion" else _INCLUSION)
-                for c in trial.criteria_of(cohort.id)
-            )
-            compiled.append(_Compiled(trial, cohort, compile_predicate(cohort.gate, Scope(vocabulary)), criteria))
+            own = tuple(rules[c.id] for c in trial.criteria_of(cohort.id))
+            compiled.append(_Compiled(trial, cohort, compile_predicate(cohort.gate, Scope(vocabulary)), own))
     return Evaluator(tuple(compiled))
 
 
-def _scope(criterion: Criterion, vocabulary: Vocabulary) -> Scope:
+def _compile_rule(criterion: Criterion, vocabulary: Vocabulary) -> _Rule:
     excluding = criterion.kind == "exclusion"
-    return Scope(vocabulary, excluding, FALSE if excluding else TRUE)
+    words = _EXCLUSION if excluding else _INCLUSION
+    node = compile_predicate(criterion.needs, Scope(vocabulary, excluding, FALSE if excluding else TRUE))
+    nobody = Facts(Patient(""), 1)
+    finding = node(nobody, None)
+    concepts = None
+    if not about_patient(criterion.needs):
+        named = concepts_of(criterion.needs)
+        concepts = frozenset(named.union(*(drugs_of([name], vocabulary) for name in named)))
+    return _Rule(criterion, node, words, concepts, Outcome(criterion, words[finding.verdict], finding))

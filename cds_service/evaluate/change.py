@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cds_service.dates import shift
 from cds_service.evaluate.context import Anchor, Node, Scope, unread
-from cds_service.evaluate.observation import accepted, holds
+from cds_service.evaluate.values import accepted, holds
 from cds_service.model.facts import Facts, Observation
 from cds_service.model.outcomes import FALSE, TRUE, UNKNOWN, Finding
 from cds_service.model.predicates import Limit, Relapse, Trend

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cds_service import logic
@@ -87,7 +87,12 @@ def _compile_combinator(p: All | Any | AtLeast | Not | When | Unless | Doubt, sc
 
 def _all(parts: Sequence[Node]) -> Node:
     def run(facts: Facts, anchor: Anchor | None) -> Finding:
-        findings = [part(facts, anchor) for part in parts]
+        findings = []
+        for part in parts:
+            found = part(facts, anchor)
+            if found.verdict == FALSE:  # nothing can change it: this part is the evidence
+                return found
+            findings.append(found)
         verdict = logic.all_of([f.verdict for f in findings])
         # beside what is open, what already holds: the reader sees how far the criterion got
         also = [f for f in findings if f.verdict == TRUE] if verdict in (UNKNOWN, MANUAL) else ()
@@ -96,20 +101,25 @@ def _all(parts: Sequence[Node]) -> Node:
     return run
 
 
-def _combine(parts: Sequence[Node], combine: Callable[[Sequence[int]], int]) -> Node:
+def _any(parts: Sequence[Node]) -> Node:
     def run(facts: Facts, anchor: Anchor | None) -> Finding:
-        findings = [part(facts, anchor) for part in parts]
-        return merge(combine([f.verdict for f in findings]), findings)
+        findings = []
+        for part in parts:
+            found = part(facts, anchor)
+            if found.verdict == TRUE:
+                return found
+            findings.append(found)
+        return merge(logic.any_of([f.verdict for f in findings]), findings)
 
     return run
 
 
-def _any(parts: Sequence[Node]) -> Node:
-    return _combine(parts, logic.any_of)
-
-
 def _at_least(count: int, parts: Sequence[Node]) -> Node:
-    return _combine(parts, lambda verdicts: logic.at_least(count, verdicts))
+    def run(facts: Facts, anchor: Anchor | None) -> Finding:
+        findings = [part(facts, anchor) for part in parts]
+        return merge(logic.at_least(count, [f.verdict for f in findings]), findings)
+
+    return run
 
 
 def _not(part: Node) -> Node:

@@ -38,7 +38,8 @@ class Scope:
 
 
 NOT_APPLICABLE_FINDING = Finding(NOT_APPLICABLE)
-_BASIS_ORDER = ("assumed", "computed", "recorded", "no-record")
+#: A finding is as firm as the least firm of its parts; nothing recorded gives way to something recorded.
+_BASIS_RANK = {"assumed": 0, "computed": 1, "recorded": 2, "no-record": 3}
 
 
 def cutoff(facts: Facts, period: Period) -> int:
@@ -62,31 +63,32 @@ def merge(verdict: int, findings: Sequence[Finding], also: Sequence[Finding] = (
     parts = [f for f in findings if f.verdict == verdict]
     if len(parts) == 1 and not also:
         return parts[0]
-    reason = next((f.reason for f in parts if f.reason), None)
-    bases = {f.basis for f in parts}
-    return Finding(
-        verdict,
-        reason,
-        next((b for b in _BASIS_ORDER if b in bases), None),
-        _unique(e for f in (*parts, *also) for e in f.evidence),
-        "; ".join(_unique_text(f.ask for f in parts if f.ask)) or None,
-        tuple(_unique_text(c for f in parts for c in f.concepts)),
-        tuple(_unique_text(c for f in parts for c in f.lists)),
-    )
-
-
-def _unique(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Each fact once; where it decided one part and not another, it was used."""
+    reason = basis = None
     seen: dict[tuple[str, str], Evidence] = {}
+    asks: list[str] = []
+    concepts: list[str] = []
+    lists: list[str] = []
+    for f in parts:
+        reason = reason or f.reason
+        if f.basis is not None and (basis is None or _BASIS_RANK[f.basis] < _BASIS_RANK[basis]):
+            basis = f.basis
+        if f.ask and f.ask not in asks:
+            asks.append(f.ask)
+        concepts += [c for c in f.concepts if c not in concepts]
+        lists += [name for name in f.lists if name not in lists]
+        if f.evidence:
+            _collect(f.evidence, seen)
+    for f in also:
+        _collect(f.evidence, seen)
+    return Finding(verdict, reason, basis, tuple(seen.values()), "; ".join(asks) or None, tuple(concepts), tuple(lists))
+
+
+def _collect(evidence: Sequence[Evidence], seen: dict[tuple[str, str], Evidence]) -> None:
+    """Each fact once; where it decided one part and not another, it was used."""
     for item in evidence:
         key = (item.reference, item.value)
         if key not in seen or (item.used and not seen[key].used):
             seen[key] = item
-    return tuple(seen.values())
-
-
-def _unique_text(items: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(items))
 
 
 def without_data(absent: str, ask: str, finding: Finding) -> Finding:

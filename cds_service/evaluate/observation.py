@@ -2,146 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
 from cds_service.dates import instant, shift
 from cds_service.evaluate.context import Anchor, Node, Scope, cutoff, unread, without_data
 from cds_service.evaluate.exposure import given_between
+from cds_service.evaluate.values import accepted, value_test
 from cds_service.model.facts import Evidence, Facts, Observation
 from cds_service.model.outcomes import FALSE, TRUE, UNKNOWN, Finding
-from cds_service.model.predicates import Limit, ObservationIs, Persistent
+from cds_service.model.predicates import ObservationIs, Persistent
 from cds_service.model.vocabulary import MEDICATION_LISTS, Vocabulary
-
-Verdict = tuple[int, str | None, str | None]  #: verdict, reason, basis
-Test = Callable[[Observation], Verdict]
-
-_CKD_EPI = frozenset({"ckd-epi-2021", "ckd-epi-2009", "ckd-epi-cr-cys"})
-_ADULT_ONLY = _CKD_EPI | {"mdrd", "cystatin-c"}
-_YES: Verdict = (TRUE, None, None)
-_NO: Verdict = (FALSE, None, None)
-_TOLERANCE = 1e-9
-
-
-def _differ(a: float, b: float) -> float:
-    """Signed difference, 0.0 when the two agree within 1e-9 relative: 3 x 10*3/uL is 3 x 10*9/L."""
-    delta = a - b
-    return 0.0 if abs(delta) <= _TOLERANCE * max(abs(a), abs(b)) else delta
-
-
-def holds(limit: Limit, low: float, high: float, low_open: bool = False, high_open: bool = False) -> int:
-    """Whether every value of the interval meets the limit (TRUE), none does (FALSE), or some do (UNKNOWN)."""
-    if limit.op in ("le", "lt"):
-        mirrored = Limit("ge" if limit.op == "le" else "gt", -limit.value)
-        return holds(mirrored, -high, -low, high_open, low_open)
-    below, above = _differ(low, limit.value), _differ(high, limit.value)
-    if limit.op == "ge":
-        if below >= 0:
-            return TRUE
-        return FALSE if above < 0 or (above == 0 and high_open) else UNKNOWN
-    if below > 0 or (below == 0 and low_open):
-        return TRUE
-    return FALSE if above <= 0 else UNKNOWN
-
-
-def _limit_test(p: ObservationIs, vocabulary: Vocabulary) -> Test:
-    site = {c: vocabulary.upper_limits[c] for c in p.concepts if c in vocabulary.upper_limits}
-
-    def test(row: Observation) -> Verdict:
-        if row.low is None or row.high is None:
-            return _limit_on_word(p, row)
-        basis = None
-        scale = 1.0
-        if p.times:
-            upper = row.upper
-            if upper is None:
-                upper, basis = site.get(row.concept), "assumed"
-            if upper is None:
-                return UNKNOWN, "no-reference-range", None
-            scale = upper
-        worst = TRUE
-        for limit in p.limits:
-            scaled = Limit(limit.op, limit.value * scale) if p.times else limit
-            verdict = holds(scaled, row.low, row.high, row.low_open, row.high_open)
-            if p.formula and row.alternate is not None and holds(scaled, row.alternate, row.alternate) != verdict:
-                return UNKNOWN, "conflicting", None
-            worst = min(worst, verdict)
-        return worst, "comparator" if worst == UNKNOWN else None, basis
-
-    return test
-
-
-def _limit_on_word(p: ObservationIs, row: Observation) -> Verdict:
-    """A limit met by a word: "negative" is under any titre or antibody limit, "positive" is no number."""
-    if row.result == "negative" and all(limit.value > 0 for limit in p.limits):
-        rising = all(limit.op in ("ge", "gt") for limit in p.limits)
-        falling = all(limit.op in ("le", "lt") for limit in p.limits)
-        if rising or (falling and p.titre):
-            return _NO if rising else _YES
-    return UNKNOWN, "method" if row.result else "unreadable", None
-
-
-def _is_positive(row: Observation) -> Verdict:
-    if row.result == "positive":
-        return _YES
-    if row.result == "negative":
-        return _NO
-    return UNKNOWN, "needs-judgement" if row.result == "indeterminate" else "unreadable", None
-
-
-def _is_detected(row: Observation) -> Verdict:
-    if row.result is not None:
-        return _is_positive(row)
-    if row.low is None or row.high is None:
-        return UNKNOWN, "unreadable", None
-    if row.low > 0 or (row.low == 0 and row.low_open):
-        return _YES
-    return _NO if row.high <= 0 else (UNKNOWN, "comparator", None)
-
-
-def _opposite(test: Test) -> Test:
-    def opposite(row: Observation) -> Verdict:
-        verdict, reason, basis = test(row)
-        return (TRUE if verdict == FALSE else FALSE if verdict == TRUE else verdict), reason, basis
-
-    return opposite
-
-
-@lru_cache(maxsize=256)
-def _marks(code: str) -> frozenset[str]:
-    """The classes and activity letters that a class names: "III+V" III and V, "IV-S (A/C)" IV, S, A and C."""
-    return frozenset(re.findall(r"[IV]+|[A-Z]|\d+", code))
-
-
-def _code_test(codes: frozenset[str]) -> Test:
-    def test(row: Observation) -> Verdict:
-        if row.code is None:
-            return UNKNOWN, "unreadable", None
-        return _YES if not codes.isdisjoint(_marks(row.code)) else _NO
-
-    return test
-
-
-def value_test(p: ObservationIs, vocabulary: Vocabulary) -> Test:
-    """The test on one value."""
-    if p.limits:
-        return _limit_test(p, vocabulary)
-    if p.codes:
-        return _code_test(frozenset(p.codes))
-    words: dict[str, Test] = {
-        "positive": _is_positive,
-        "negative": _opposite(_is_positive),
-        "detected": _is_detected,
-        "not-detected": _opposite(_is_detected),
-    }
-    return words[p.result or "positive"]
 
 
 class _Leaf:
     """One observation leaf with everything that can be settled ahead of the patient."""
 
-    __slots__ = ("concepts", "formula", "fresh", "lasting", "lists", "p", "plain", "test")
+    __slots__ = ("concepts", "formula", "fresh", "lasting", "lists", "noted", "numeric", "p", "plain", "test")
 
     def __init__(self, p: ObservationIs, vocabulary: Vocabulary) -> None:
         known = [vocabulary.concepts[c] for c in p.concepts]
@@ -152,6 +28,8 @@ class _Leaf:
         self.lasting = {c.id for c in known if c.lasting}
         self.lists = tuple(dict.fromkeys(c.results for c in known))
         self.formula = "egfr" in p.concepts or p.formula is not None
+        self.noted = p.times or p.formula is not None
+        self.numeric = bool(p.limits) and not p.times
         self.plain = p.pick == "newest" and p.persistent is None and not p.void_if and not p.room_air and len(p.concepts) == 1
 
     # --- which values there are -------------------------------------------------------------
@@ -236,13 +114,16 @@ class _Leaf:
 
     def shown(self, row: Observation, rows: Sequence[Observation]) -> tuple[Evidence, ...]:
         """The deciding value; beside it an earlier one where the value is close to its limit."""
-        evidence = Evidence(row.reference, row.date, row.value, True, self.note(row))
-        earlier = _earlier_if_close(self.p, row, rows)
-        return (evidence, earlier) if earlier else (evidence,)
+        evidence = Evidence(row.reference, row.date, row.value, True, self.note(row) if self.noted else row.note, row.concept)
+        if self.numeric and len(rows) > 1:
+            earlier = _earlier_if_close(self.p, row, rows)
+            if earlier:
+                return evidence, earlier
+        return (evidence,)
 
     def note(self, row: Observation) -> str:
         if self.p.times and row.upper is not None:
-            return f"upper limit {row.upper:g} {self.p.unit}".rstrip()
+            return f"upper limit {row.upper_text}" if row.upper_text else ""
         if self.p.times:
             return "upper limit from site settings"
         if self.p.formula and row.formula is None and row.concept == "egfr":
@@ -332,32 +213,6 @@ class _Leaf:
         return without_data(self.p.absent, self.p.ask, Finding(UNKNOWN, "no-data", None, seen, None, self.concepts))
 
 
-def accepted(rows: Sequence[Observation], facts: Facts, formula: str | None) -> tuple[list[Observation], list[Observation]]:
-    """eGFR (or clearance) values by a formula that may decide, and the others.
-
-    Under 18 only a paediatric formula decides: a demand for CKD-EPI is read as bedside Schwartz, and
-    at 18 a demand for Schwartz accepts CKD-EPI too. A value that names no formula is accepted.
-    """
-    born = facts.patient.born_last
-    adult_from = shift(born, 18, "years") if born else 0
-    yes: list[Observation] = []
-    no: list[Observation] = []
-    for row in rows:
-        child = row.last < adult_from
-        if row.formula is None or row.concept != "egfr":
-            good = True
-        elif child:
-            good = row.formula not in _ADULT_ONLY
-        elif formula == "schwartz":
-            good = row.formula == "schwartz" or row.formula in _CKD_EPI
-        elif formula == "ckd-epi":
-            good = row.formula in _CKD_EPI or row.formula == "cystatin-c"
-        else:
-            good = True
-        (yes if good else no).append(row)
-    return yes, no
-
-
 def _reported_first(rows: list[Observation]) -> list[Observation]:
     """On one day a reported value stands before a computed one."""
     reported = {row.last for row in rows if not row.computed}
@@ -374,7 +229,7 @@ def _latest_of_day(rows: list[Observation]) -> list[Observation]:
 
 
 def _earlier_if_close(p: ObservationIs, row: Observation, rows: Sequence[Observation]) -> Evidence | None:
-    """The value before this one, when this one is within 20 % of its limit and has moved towards it."""
+    """The value before this one, when this one is within 20 % of its limit and has moved towards it on the same side."""
     if p.times or not p.limits or row.low is None or row.low != row.high:
         return None
     limit = p.limits[0]
@@ -382,10 +237,31 @@ def _earlier_if_close(p: ObservationIs, row: Observation, rows: Sequence[Observa
         return None
     for earlier in rows:
         if earlier.last and earlier.last < row.first and earlier.low is not None and earlier.low == earlier.high and not earlier.problem:
-            nearer = earlier.low > row.low if limit.op in ("ge", "gt") else earlier.low < row.low
-            return earlier.evidence(False, "earlier") if nearer else None
+            before, now = earlier.low - limit.value, row.low - limit.value
+            return earlier.evidence(False, "earlier") if before * now >= 0 and abs(before) > abs(now) else None
     return None
 
 
 def compile_observation(p: ObservationIs, scope: Scope) -> Node:
-    return _Leaf(p, scope.vocabulary)
+    """The leaf, with a short way for its commonest case: the newest value stands alone, is usable and young enough."""
+    leaf = _Leaf(p, scope.vocabulary)
+    if not leaf.plain or leaf.formula:
+        return leaf
+    concept, test = p.concepts[0], leaf.test
+    days = leaf.fresh[concept]
+    if p.within is not None:
+        return leaf
+
+    def run(facts: Facts, anchor: Anchor | None) -> Finding:
+        rows = facts.observations.get(concept)
+        if rows and anchor is None:
+            row = rows[0]
+            first = row.first
+            alone = first == row.last > 0 and (len(rows) == 1 or rows[1].last < first)
+            if alone and row.problem is None and (days is None or first >= facts.as_of - days):
+                verdict, _, basis = test(row)
+                if verdict != UNKNOWN:
+                    return Finding(verdict, None, basis or ("computed" if row.computed else "recorded"), leaf.shown(row, rows))
+        return leaf(facts, anchor)
+
+    return run

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cds_service.dates import shift
 from cds_service.evaluate.context import Anchor, Node, Scope, cutoff, merge, unread, without_data
 from cds_service.evaluate.exposure import Episode, drugs_of, episodes, exposures_of, overlap
-from cds_service.evaluate.observation import holds
+from cds_service.evaluate.values import holds
 from cds_service.logic import any_of
 from cds_service.model.facts import Evidence, Exposure, Facts
 from cds_service.model.outcomes import FALSE, TRUE, UNKNOWN, Finding

@@ -54,9 +54,10 @@ class Observation(NamedTuple):
     date: str = ""  #: the day as recorded: 2026-10-18, 2026-10, 2026
     value: str = ""  #: as recorded, for the reader: "52 mL/min/1.73 m²"
     note: str = ""
+    upper_text: str = ""  #: the upper limit of normal as recorded: "21 µmol/L"
 
     def evidence(self, used: bool = True, note: str = "") -> Evidence:
-        return Evidence(self.reference, self.date, self.value, used, note or self.note)
+        return Evidence(self.reference, self.date, self.value, used, note or self.note, self.concept)
 
 
 class Condition(NamedTuple):

@@ -312,3 +312,8 @@ def concepts_of(p: Predicate) -> set[str]:
         case _:
             pass
     return found.union(*(concepts_of(part) for part in parts_of(p)))
+
+
+def about_patient(p: Predicate) -> bool:
+    """Whether age or sex matters anywhere in `p`."""
+    return isinstance(p, Age | Sex) or any(about_patient(part) for part in parts_of(p))
