@@ -1,0 +1,28 @@
+"""Text → GitHub Markdown that shows it as it stands. No words of ours are made here."""
+
+from __future__ import annotations
+
+import re
+
+from cds_service.words import clean
+
+_MARKS = re.compile(r"([\\`*_~|\[\]])")
+_STARTS = re.compile(r"^(?:[#>+=-]|\d{1,9}(?=[.)](?:\s|$)))")
+_JOINER = "\u2060"  # invisible; an address that it breaks is text, not a link that a record put on the card
+
+
+def escape(text: str) -> str:
+    """One line of record or trial text, literal in GFM and harmless in a host that passes raw HTML through."""
+    line = clean(text)
+    line = re.sub(r"&(?=[#A-Za-z])", "&amp;", line).replace("<", "&lt;")
+    line = _MARKS.sub(r"\\\1", line)
+    line = re.sub(r"://|@|\bwww(?=\.)", lambda found: found[0] + _JOINER, line, flags=re.I)
+    start = _STARTS.match(line)
+    if start:  # at the start of a line these open a heading, a quotation or a list
+        at = start.end() if start[0].isdigit() else 0
+        line = f"{line[:at]}\\{line[at:]}"
+    return line
+
+
+def strong(text: str) -> str:
+    return f"**{escape(text)}**"

@@ -1,0 +1,220 @@
+"""What is open and why, in words: results that are missing, points that need judgement, lists that did not arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from cds_service.dates import iso, shift
+from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Evidence
+from cds_service.model.outcomes import Outcome
+from cds_service.model.predicates import Period
+from cds_service.words import at_start, clean, count, date_words, lists_words, name_of, number
+from cds_service.words.values import Ink, amount, dated, is_result, leaves, need_of, shown, value_words
+
+#: A value shown beside a missing one, and the value before the newest: what the evaluator notes on evidence.
+BESIDE, EARLIER = "shown, does not decide", "earlier"
+_JUDGED = ("needs-judgement", "ambiguous-record")
+
+
+class Gap(NamedTuple):
+    """One thing that is missing: criteria that lack the same thing are one gap."""
+
+    what: str
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(c for o in self.outcomes for c in o.finding.concepts))
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """One concept a test that is still needed: of several that would each do (a count or a share) the first."""
+        open_ = dict.fromkeys(self.concepts)
+        for outcome in self.outcomes:
+            for leaf, _ in leaves(outcome.criterion.needs, True):
+                for spare in [c for c in leaf.concepts if c in open_][1:]:
+                    del open_[spare]
+        return tuple(open_)
+
+
+def kind_of(outcome: Outcome) -> str:
+    """Of an unknown outcome: unread (a list did not arrive) | result (a test can settle it) | point (it cannot)."""
+    finding = outcome.finding
+    if finding.reason in (UNAVAILABLE, TRUNCATED) or finding.lists:
+        return "unread"
+    return "result" if finding.concepts and finding.reason not in _JUDGED else "point"
+
+
+def gaps(unknown: Iterable[Outcome], kind: str) -> tuple[Gap, ...]:
+    """Gaps of one kind, pivotal criteria first, else in the order of the trial record."""
+    found: dict[str, list[Outcome]] = {}
+    for outcome in sorted((o for o in unknown if kind_of(o) == kind), key=lambda o: not o.criterion.pivotal):
+        found.setdefault(name_of(outcome.criterion).casefold(), []).append(outcome)
+    return tuple(Gap(name_of(same[0].criterion), tuple(same)) for same in found.values())
+
+
+def unread_lists(unknown: Iterable[Outcome], incomplete: Mapping[str, str]) -> dict[str, str]:
+    """The lists that leave these outcomes open: list name -> unavailable | truncated."""
+    found: dict[str, str] = {}
+    for outcome in unknown:
+        if kind_of(outcome) == "unread":
+            for name in outcome.finding.lists:
+                found[name] = incomplete.get(name, outcome.finding.reason if outcome.finding.reason == TRUNCATED else UNAVAILABLE)
+    return found or dict(incomplete)
+
+
+def tally(outcomes: Sequence[Outcome]) -> str:
+    """`3 results are missing, 2 points are open`; empty when nothing is."""
+    missing, points = len(gaps(outcomes, "result")), len(gaps(outcomes, "point"))
+    said = [f"{count(missing, 'result is', 'results are')} missing"] if missing else []
+    return ", ".join(said + ([f"{count(points, 'point is', 'points are')} open"] if points else []))
+
+
+# --- reasons ----------------------------------------------------------------------------------
+
+
+class Reader(NamedTuple):
+    """What reasons are worded with: the day, and how many days a concept's values stay fresh."""
+
+    ink: Ink
+    as_of: int
+    fresh: Mapping[str, int] = {}
+
+
+def gap_words(reader: Reader, gap: Gap) -> str:
+    """`Neutrophil count: only a share, 58 % (18 Oct 2026); needs at least 1 × 10⁹/L`."""
+    return reader.ink.text(at_start(gap.what)) + reason_words(reader, gap.outcomes[0])
+
+
+def reason_words(reader: Reader, outcome: Outcome) -> str:
+    """The words after the name of what is unknown, with the colon or space that joins them."""
+    finding, ink = outcome.finding, reader.ink
+    seen = _newest(outcome)
+    match finding.reason:
+        case "no-data":
+            return _no_data(reader, outcome, seen)
+        case "stale":
+            return _stale(reader, outcome, seen)
+        case "unavailable" | "truncated":
+            return _unread(finding.lists, finding.reason)
+        case "conflicting":
+            return _conflicting(reader, outcome)
+        case "comparator" if seen:
+            return _comparator(ink, outcome, seen)
+        case "imprecise-date":
+            return f": date is only {ink.text(date_words(seen.date))}" if seen and seen.date else ": no date on record"
+        case "unit" if seen and _is_share(outcome, seen):
+            return _share(ink, outcome, seen)
+        case "needs-judgement" if seen and is_result(seen):
+            return f" {value_words(ink, seen)}{dated(ink, seen)}: needs a clinician's judgement"
+    plain = _REASONS.get(finding.reason or "", "open")
+    if seen and is_result(seen) and finding.reason in ("unit", "method", "no-reference-range"):
+        return _with_value(ink, outcome, seen, plain)
+    return f": {plain}"
+
+
+_REASONS = {
+    "unit": "unit missing or not convertible",
+    "no-reference-range": "the laboratory gave no upper limit",
+    "comparator": "reported as a range that cannot be held against the limit",
+    "unreadable": "one entry could not be read",
+    "method": "measured by a method this trial does not accept",
+    "needs-judgement": "the code cannot say how severe or how current",
+    "ambiguous-record": "the trial record can be read two ways",
+}
+
+
+def _newest(outcome: Outcome) -> Evidence | None:
+    seen = [e for e in outcome.finding.evidence if e.note != EARLIER and "Patient/" not in e.reference]
+    return max(seen, key=lambda e: e.date, default=None)
+
+
+def _needs(outcome: Outcome, seen: Evidence | None = None) -> str:
+    need = need_of(outcome)
+    if need is None:
+        return ""
+    found = amount(seen.value) if seen else None
+    return f"; needs {need.words(found.unit if found else '')}"
+
+
+def _with_value(ink: Ink, outcome: Outcome, seen: Evidence, why: str) -> str:
+    """A criterion that asks more than one thing is not named as if the value were its own."""
+    value = value_words(ink, seen) + dated(ink, seen)
+    return f" {value}: {why}{_needs(outcome, seen)}" if need_of(outcome) else f": {value}, {why}"
+
+
+def _is_share(outcome: Outcome, seen: Evidence) -> bool:
+    """A percentage where the trial asks for a count."""
+    found, need = amount(seen.value), need_of(outcome)
+    return bool(found and found.unit == "%" and need and need.unit != "%" and not need.times)
+
+
+def _share(ink: Ink, outcome: Outcome, seen: Evidence) -> str:
+    found = amount(seen.value)
+    assert found is not None  # _is_share has seen it
+    return f": only a share, {found.words}\u00a0%{dated(ink, seen)}{_needs(outcome)}"
+
+
+def _no_data(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
+    if seen and seen.note == BESIDE and _is_share(outcome, seen):
+        return _share(reader.ink, outcome, seen)
+    if seen and seen.note == BESIDE:
+        return f": no result on record; another test shows {value_words(reader.ink, seen)}{dated(reader.ink, seen)}"
+    if seen and is_result(seen):  # a lasting finding is asked for, and there are too few values to show it lasts
+        return _with_value(reader.ink, outcome, seen, "too few values to decide")
+    if outcome.finding.concepts:
+        return ": no result on record"
+    return f": {shown(reader.ink, seen)}" if seen and seen.note else ": nothing on record"
+
+
+def _comparator(ink: Ink, outcome: Outcome, seen: Evidence) -> str:
+    need = need_of(outcome)
+    quoted = f'"{clean(seen.value, 60)}"'
+    limit = " and ".join(number(x.value) for x in need.limits) if need else "the limit"
+    return f": reported as {ink.text(quoted)}{dated(ink, seen)}, cannot be held against {limit}"
+
+
+def _stale(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
+    age = _limit_of_age(reader, outcome, seen)
+    if not seen or not seen.date:
+        return f": {age}"
+    return f": last {reader.ink.text(date_words(seen.date))}, {age}"
+
+
+def _limit_of_age(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
+    """`older than 6 months`: by the criterion's own period, else the concept's freshness, else what the date shows."""
+    concepts = set(outcome.finding.concepts)
+    for leaf, _ in leaves(outcome.criterion.needs, True):
+        if leaf.within and (not concepts or concepts & set(leaf.concepts)):
+            return f"older than {_period(leaf.within)}"
+    days = {reader.fresh[c] for c in outcome.finding.concepts if c in reader.fresh}
+    if len(days) == 1:
+        return f"older than {_fresh_words(days.pop())}"
+    if seen and seen.date and seen.date[:10] < iso(shift(reader.as_of, -6, "months")):
+        return "older than 6 months"
+    return "too old to decide"
+
+
+def _fresh_words(days: int) -> str:
+    months = {180: 6, 183: 6, 365: 12, 366: 12, 90: 3}.get(days)
+    return f"{months} months" if months else count(days, "day", "days")
+
+
+def _period(period: Period) -> str:
+    return count(period.count, period.unit.removesuffix("s"), period.unit)
+
+
+def _conflicting(reader: Reader, outcome: Outcome) -> str:
+    seen = [e for e in outcome.finding.evidence if is_result(e) and e.note not in (EARLIER, BESIDE)]
+    ink = reader.ink
+    if len(seen) > 1:
+        return ": results disagree: " + ", ".join(value_words(ink, e) + dated(ink, e) for e in seen[:3])
+    if seen and any(leaf.formula for leaf, _ in leaves(outcome.criterion.needs, True)):
+        return f" {value_words(ink, seen[0])}{dated(ink, seen[0])}: two formulas disagree{_needs(outcome, seen[0])}"
+    return ": results disagree"
+
+
+def _unread(lists: Sequence[str], reason: str) -> str:
+    words = f"the {lists_words(lists)}" if lists else "a list"
+    return f": only part of {words} arrived" if reason == TRUNCATED else f": {words} did not load"

@@ -1,0 +1,189 @@
+"""Values and limits in words: a value as recorded, what a criterion asks of it. The caller's `Ink` sets the type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from cds_service.dates import NBSP
+from cds_service.model.facts import Evidence
+from cds_service.model.outcomes import Outcome
+from cds_service.model.predicates import All, Any, AtLeast, Doubt, Limit, Not, ObservationIs, Predicate, Relapse, Response, Trend, Unless, When
+from cds_service.units import pretty, tidy
+from cds_service.words import at_start, clean, date_words, name_of, number
+
+#: Notes on a value that is held against an upper limit. A limit without its unit is not shown: the value beside it may be in another.
+UPPER, BARE, SITE = re.compile(r"upper limit \d[\d.e+-]* \S.*"), re.compile(r"upper limit \d[\d.e+-]*"), "upper limit from site settings"
+_AT = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "below"}
+_OPPOSITE = {"ge": "lt", "gt": "le", "le": "gt", "lt": "ge"}
+_COMPARED = {"<": "below", ">": "above", "<=": "at most", "≤": "at most", ">=": "at least", "≥": "at least"}
+_AMOUNT = re.compile(r"(?P<sign>[<>]=?|[≤≥])?\s*(?P<number>\d+(?:[.,]\d+)*)(?P<unit>(?:\s|[^\d\s:.,/-]).*)?")
+
+
+class Ink(NamedTuple):
+    """How the words are set: words from a record or a trial, and a value that should stand out."""
+
+    text: Callable[[str], str]
+    strong: Callable[[str], str]
+
+
+class Amount(NamedTuple):
+    """A value as recorded, taken apart: `> 60 mL/min` is above, 60, mL/min."""
+
+    sign: str
+    digits: str
+    unit: str
+
+    @property
+    def words(self) -> str:
+        return f"{_COMPARED[self.sign]}{NBSP}{self.digits}" if self.sign else self.digits
+
+    @property
+    def number(self) -> float | None:
+        plain = self.digits.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", self.digits) else self.digits
+        return float(plain) if re.fullmatch(r"\d+(\.\d+)?", plain) else None
+
+
+def amount(value: str) -> Amount | None:
+    """None for a value that is no number with a unit: `positive`, `1:160`, `III`."""
+    found = _AMOUNT.fullmatch(clean(value, 60))
+    if not found:
+        return None
+    unit = (found["unit"] or "").strip(" " + NBSP)
+    return Amount(found["sign"] or "", found["number"], unit.replace(" ", NBSP))
+
+
+class Need(NamedTuple):
+    """What a criterion asks of one test, in the reader's direction."""
+
+    limits: tuple[Limit, ...]
+    unit: str
+    times: bool
+    titre: bool
+
+    def words(self, beside: str = "", note: str = "") -> str:
+        """`at least 45`; the unit is not repeated when it is long and `beside` already shows it."""
+        said = []
+        for limit in self.limits:
+            if self.titre:
+                bound = f"1:{number(limit.value)}"
+            elif self.times:
+                bound = f"{number(limit.value)}{NBSP}×{NBSP}upper limit" + (
+                    f" ({clean(note.removeprefix('upper limit '))})" if UPPER.fullmatch(note) else ""
+                )
+            else:
+                bound = number(limit.value) + self._unit(beside)
+            said.append(f"{_AT[limit.op]} {bound}")
+        return " and ".join(said) + (f", {note}" if note == SITE else "")
+
+    def _unit(self, beside: str) -> str:
+        unit = pretty(self.unit) if self.unit else ""
+        if unit in ("", "1") or (len(unit) > 6 and same_unit(beside, self.unit)):
+            return ""
+        return NBSP + unit.replace(" ", NBSP)
+
+
+def same_unit(recorded: str, ucum: str) -> bool:
+    plain = recorded.replace(NBSP, " ")
+    return bool(plain) and (plain == pretty(ucum) or tidy(plain) == tidy(ucum))
+
+
+def leaves(p: Predicate, wanted: bool) -> Iterator[tuple[ObservationIs, bool]]:
+    """The tests a predicate asks for, each with whether it is wanted. A course has a test but no one limit to hold a value against."""
+    match p:
+        case ObservationIs():
+            yield p, wanted
+        case Not():
+            yield from leaves(p.part, not wanted)
+        case All() | Any() | AtLeast():
+            for part in p.parts:
+                yield from leaves(part, wanted)
+        case When() | Unless():
+            yield from leaves(p.part, wanted)
+        case Response():
+            yield from leaves(p.shows, wanted)
+        case Trend() | Relapse():
+            yield ObservationIs((p.concept,)), wanted
+        case Doubt():  # its limit raises a question, it is not what the trial asks for
+            yield from ((ObservationIs(leaf.concepts), kept) for leaf, kept in leaves(p.part, wanted))
+
+
+def need_of(outcome: Outcome, concept: str = "") -> Need | None:
+    """The one limit that the outcome's tests (or one of them) are held against; None when there is none or more than one."""
+    criterion, concepts = outcome.criterion, {concept} if concept else set(outcome.finding.concepts)
+    asked = list(leaves(criterion.needs, criterion.kind != "exclusion"))
+    if concepts:
+        asked = [(leaf, wanted) for leaf, wanted in asked if concepts & set(leaf.concepts)]
+    found: set[Need] = set()
+    for leaf, wanted in asked:
+        limits = leaf.limits if wanted else tuple(Limit(_OPPOSITE[limit.op], limit.value) for limit in leaf.limits)
+        if not limits or (not wanted and len(limits) > 1):  # outside a range has no short words
+            return None
+        found.add(Need(limits, leaf.unit, leaf.times, leaf.titre))
+    return found.pop() if len(found) == 1 else None
+
+
+def is_result(evidence: Evidence) -> bool:
+    return "Observation/" in evidence.reference
+
+
+def value_words(ink: Ink, evidence: Evidence) -> str:
+    found = amount(evidence.value)
+    if found is None:
+        return ink.strong(clean(evidence.value, 60)) if evidence.value else "no value"
+    return ink.strong(found.words) + (NBSP + ink.text(found.unit) if found.unit else "")
+
+
+def dated(ink: Ink, evidence: Evidence, computed: bool = False) -> str:
+    said = [ink.text(date_words(evidence.date))] if evidence.date else ["no date"]
+    return f" ({', '.join([*said, *(['computed'] if computed else [])])})"
+
+
+_KIND = re.compile(r" \((?:order|statement|administration|dispense)\)$")
+_VERBS = {
+    "MedicationRequest/": "prescribed",
+    "MedicationStatement/": "listed",
+    "MedicationAdministration/": "given",
+    "MedicationDispense/": "dispensed",
+}
+
+
+def shown(ink: Ink, evidence: Evidence, computed: bool = False) -> str:
+    """One fact: value and date. An order is said to be prescribed, never taken. Nothing about the person."""
+    if "Patient/" in evidence.reference:  # age and sex are on the screen; a birth date must not be on a card
+        return ""
+    if is_result(evidence):
+        return value_words(ink, evidence) + dated(ink, evidence, computed)
+    text = ink.text(_KIND.sub("", clean(evidence.value, 60)))  # the verb says what kind of entry it is
+    verb = next((word for kind, word in _VERBS.items() if kind in evidence.reference), "")
+    if verb:
+        when = f" {ink.text(date_words(evidence.date))}" if evidence.date else ""
+        how = f" ({ink.text(clean(evidence.note, 80))})" if evidence.note not in ("", verb) else ""
+        return f"{text}{when}{how}" if verb in text else f"{text}, {verb}{when}{how}"
+    return text + (f" ({ink.text(date_words(evidence.date))})" if evidence.date else "")
+
+
+def fact_words(ink: Ink, outcome: Outcome, names: Mapping[str, str], most: int = 3) -> str:
+    """What decided a criterion: `eGFR **52** mL/min/1.73 m² (18 Oct 2026); needs at least 45`. Empty when nothing on record did."""
+    used = [e for e in outcome.finding.evidence if e.used and "Patient/" not in e.reference]
+    if not used:
+        return ""
+    computed, short = outcome.finding.basis == "computed", clean(outcome.criterion.short)
+    name = ink.text(at_start(name_of(outcome.criterion)))
+    first = used[0]
+    if len(used) > 1 or not is_result(first):
+        return f"{name}: {'; '.join(_called(ink, e, names) + shown(ink, e, computed) for e in used[:most])}"
+    found = amount(first.value)
+    alone = need_of(outcome)  # the criterion asks one thing of one test, so its name is the test's name
+    need = (need_of(outcome, first.concept) if first.concept else alone) if found else None
+    value = value_words(ink, first) + dated(ink, first, computed)
+    tail = f"; needs {ink.text(need.words(found.unit, first.note))}" if found and need else ""
+    if alone is None and found:
+        return f"{name}: {_called(ink, first, names)}{value}{tail}"
+    return f"{name} {value}{tail}" if short else f"{name}: {value}"  # a label names the limit itself
+
+
+def _called(ink: Ink, evidence: Evidence, names: Mapping[str, str]) -> str:
+    """The test's own name, where the evidence says which it was."""
+    return f"{ink.text(names[evidence.concept])} " if is_result(evidence) and evidence.concept in names else ""
