@@ -1,0 +1,108 @@
+"""One Bundle → its resources, and whether that was all. Faults are named without values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from cds_service.model.facts import TRUNCATED, UNAVAILABLE
+
+Resource = dict[str, object]
+
+
+class Part(NamedTuple):
+    """What one page held. `state`: None (whole), truncated or unavailable; `following`: address of the next page."""
+
+    resources: tuple[Resource, ...] = ()
+    state: str | None = None
+    whys: tuple[str, ...] = ()
+    following: str = ""
+    matches: int = 0  #: entries that count for `total`
+    total: int | None = None
+
+
+def unavailable(why: str) -> Part:
+    return Part(state=UNAVAILABLE, whys=(why,))
+
+
+def read_page(sent: object) -> Part:
+    """A list as an EHR or a server sends it. None is an answer, too: asked, and nothing there.
+
+    An OperationOutcome in place of the Bundle means that the query failed. Among the entries it is a
+    hint ("no results", Epic's 4101), unless it says error: then part of the answer is missing.
+    """
+    if sent is None:
+        return Part()
+    if not isinstance(sent, dict):
+        return unavailable("text or another shape in place of a Bundle")
+    if sent.get("resourceType") == "OperationOutcome":
+        return unavailable("an OperationOutcome in place of a Bundle")
+    if sent.get("resourceType") != "Bundle" or sent.get("type") not in ("searchset", "collection"):
+        return unavailable("not a searchset Bundle")
+    listed = sent.get("entry")
+    if listed is not None and not isinstance(listed, list):
+        return unavailable("not a searchset Bundle")
+    return _read_entries(sent, listed or [])
+
+
+def _read_entries(bundle: Resource, listed: list[object]) -> Part:
+    resources: list[Resource] = []
+    whys: list[str] = []
+    matches = 0
+    for raw in listed:
+        entry = raw if isinstance(raw, dict) else {}
+        resource = entry.get("resource")
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            whys.append("an entry without a resource")
+        elif resource["resourceType"] == "OperationOutcome":
+            if says_error(resource):
+                whys.append("an error among the entries")
+        else:
+            resources.append(resource)
+            search = entry.get("search")
+            matches += not (isinstance(search, dict) and search.get("mode") == "include")
+    following, broken = next_link(bundle)
+    if broken:
+        whys.append("a next link without an address")
+    total = bundle.get("total")
+    return Part(
+        tuple(resources),
+        TRUNCATED if whys else None,
+        tuple(whys),
+        following,
+        matches,
+        total if isinstance(total, int) and not isinstance(total, bool) else None,
+    )
+
+
+def next_link(bundle: Resource) -> tuple[str, bool]:
+    """The address of the next page, and whether there is a next page without an address."""
+    links = bundle.get("link")
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict) and link.get("relation") == "next":
+            url = link.get("url")
+            return (url, False) if isinstance(url, str) and url else ("", True)
+    return "", False
+
+
+def says_error(outcome: Resource) -> bool:
+    issues = outcome.get("issue")
+    return any(isinstance(i, dict) and i.get("severity") in ("fatal", "error") for i in (issues if isinstance(issues, list) else ()))
+
+
+def unique(resources: Iterable[Resource]) -> list[Resource]:
+    """Each resource once; of two versions the one updated later. One without an id is always kept."""
+    kept: dict[object, Resource] = {}
+    for resource in resources:
+        identity = resource.get("id")
+        key: object = (resource["resourceType"], identity) if isinstance(identity, str) else id(resource)
+        earlier = kept.get(key)
+        if earlier is None or _updated(resource) > _updated(earlier):
+            kept[key] = resource
+    return list(kept.values())
+
+
+def _updated(resource: Resource) -> str:
+    meta = resource.get("meta")
+    updated = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    return updated if isinstance(updated, str) else ""

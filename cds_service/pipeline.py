@@ -1,0 +1,83 @@
+"""The sentence: request → fetch → normalise → evaluate → compose. Clock and fetch are handed in; knows no Flask, no YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cds_service import cards, criteria, evaluate, mappings, wire
+from cds_service.config import Settings
+from cds_service.errors import PreconditionFailed
+from cds_service.model.cards import Card
+from cds_service.model.facts import Facts, Record
+from cds_service.model.hooks import HookRequest
+from cds_service.model.outcomes import Answer
+from cds_service.model.predicates import concepts_of
+from cds_service.model.trials import Trial
+from cds_service.model.vocabulary import Coding, Vocabulary
+from cds_service.normalise import normalise
+
+#: Reads what a request needs: prefetch, and the FHIR server for the rest.
+Gather = Callable[[HookRequest, Mapping[str, str]], Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All criteria and mappings, compiled. By concept id: `orders` the test to ask for, `names` its
+    words, `fresh` how many days a value can decide."""
+
+    trials: tuple[Trial, ...]
+    vocabulary: Vocabulary
+    evaluator: evaluate.Evaluator
+    templates: Mapping[str, str]
+    orders: Mapping[str, Coding]
+    names: Mapping[str, str]
+    fresh: Mapping[str, int]
+
+
+def load_rules(settings: Settings) -> Rules:
+    """Read and check all data files. Raises BadData with every fault."""
+    vocabulary = mappings.load(settings.mappings_dir, settings.local_mappings, settings.upper_limits)
+    trials = criteria.load(settings.criteria_dir, vocabulary)
+    concepts = vocabulary.concepts.values()
+    return Rules(
+        trials,
+        vocabulary,
+        evaluate.compile_rules(trials, vocabulary),
+        wire.templates(vocabulary, concepts_in_use(trials)),
+        {c.id: c.order for c in concepts if c.order is not None},
+        {d.id: d.name for d in vocabulary.drugs.values()} | {k.id: k.name for k in vocabulary.classes.values()} | {c.id: c.name for c in concepts},
+        {c.id: c.fresh for c in concepts if c.fresh is not None},
+    )
+
+
+def concepts_in_use(trials: tuple[Trial, ...]) -> set[str]:
+    """What the criteria and gates name."""
+    predicates = [c.needs for t in trials for c in t.criteria] + [c.gate for t in trials for c in t.cohorts]
+    return set().union(*(concepts_of(p) for p in predicates)) if predicates else set()
+
+
+def assess(record: Record, rules: Rules, as_of: int) -> Answer:
+    """One record against every cohort."""
+    return _answer(normalise(record, rules.vocabulary, as_of), rules)
+
+
+def decide(request: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings) -> tuple[Answer, tuple[Card, ...]]:
+    """A hook request to its answer and cards. Raises PreconditionFailed when required data cannot be had."""
+    record = gather(request, rules.templates)
+    facts = normalise(record, rules.vocabulary, as_of)
+    if "conditions" in facts.incomplete and not facts.patient.deceased and not rules.evaluator.gate_open(facts):
+        raise PreconditionFailed("The problem list could not be read whole, and what was read names no disease of a trial.", missing=("conditions",))
+    answer = _answer(facts, rules, closed_too=settings.sandbox)
+    return answer, cards.compose(answer, settings.max_cards, settings.smart_url, rules.orders, rules.names, rules.fresh)
+
+
+def _answer(facts: Facts, rules: Rules, closed_too: bool = True) -> Answer:
+    return Answer(
+        facts.as_of,
+        facts.patient.reference,
+        rules.evaluator.assess(facts, closed_too),
+        tuple(sorted(facts.incomplete.items())),
+        facts.faults,
+        facts.unmapped,
+    )

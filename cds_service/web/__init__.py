@@ -1,0 +1,1 @@
+"""HTTP adapters over the pipeline. Know Flask; know no FHIR and decide nothing."""

@@ -1,0 +1,63 @@
+"""Errors → HTTP status and an OperationOutcome. The only place that maps one to the other."""
+
+from __future__ import annotations
+
+import logging
+from uuid import uuid4
+
+import orjson
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from cds_service import wire
+from cds_service.errors import HookError
+from cds_service.web import log
+
+#: What werkzeug raises by itself, in our words.
+_WORDS = {
+    404: "No such address.",
+    405: "This address does not take this method.",
+    413: "The body is too large (CDS_MAX_BODY).",
+}
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(HookError, _refused)
+    app.register_error_handler(RecursionError, _too_deep)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _failed)
+
+
+def json_response(body: object, status: int = 200) -> Response:
+    """Answers are about one patient at one moment: nobody between us and the EHR keeps them."""
+    return Response(orjson.dumps(body), status, {"Cache-Control": "no-store"}, mimetype="application/json")
+
+
+def _refused(fault: HookError) -> Response:
+    log.event("refused", status=fault.status, hookInstance=_instance(), missing=fault.missing)
+    return json_response(wire.error(fault.status, str(fault)), fault.status)
+
+
+def _too_deep(fault: RecursionError) -> Response:
+    log.event("refused", logging.WARNING, status=400, hookInstance=_instance(), error="RecursionError", frames=log.frames(fault))
+    return json_response(wire.error(400, "The body is nested too deeply."), 400)
+
+
+def _http(fault: HTTPException) -> Response:
+    status = fault.code or 500
+    answer = json_response(wire.error(status, _WORDS.get(status, fault.name + ".")), status)
+    answer.headers.extend((k, v) for k, v in fault.get_headers() if k == "Allow")
+    log.event("refused", status=status, hookInstance=_instance())
+    return answer
+
+
+def _failed(fault: Exception) -> Response:
+    """A crash must never look like "no trial fits": a status, a reference for the log, nothing else."""
+    reference = str(uuid4())
+    log.event("failed", logging.ERROR, reference=reference, hookInstance=_instance(), error=type(fault).__name__, frames=log.frames(fault))
+    return json_response(wire.error(500, f"The check did not run. No trial has been looked at. Reference: {reference}"), 500)
+
+
+def _instance() -> str:
+    found: str = g.get("instance", "")
+    return found
