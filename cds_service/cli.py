@@ -1,0 +1,148 @@
+"""The command line: reads arguments, calls the pipeline, prints. No logic of its own.
+
+Imports are made inside the commands: `evaluate` must not wait for a web server it does not use.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import suppress
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cds_service import __version__
+from cds_service.errors import BadData, CdsServiceError
+from cds_service.unexpected import internal
+
+if TYPE_CHECKING:
+    from cds_service.config import Settings
+    from cds_service.pipeline import Rules
+
+OK, FINDINGS, USAGE = 0, 1, 2
+
+
+def day(value: str) -> date:
+    """An ISO date, and nothing that only looks like one."""
+    with suppress(ValueError):  # a day that no calendar has: the same answer as below
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+            return date.fromisoformat(value)
+    raise click.BadParameter(f"{value!r} is not a date like 2026-11-01")
+
+
+def today() -> date:
+    """The day where the clinician is, not in Greenwich."""
+    return datetime.now().astimezone().date()
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="cds-service", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Suggests CAR-T and CAR-NK trials for kidney and rheumatic disease. Settings: CDS_* (docs/configuration.md)."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command()
+@click.argument("bundles", nargs=-1, required=True, metavar="BUNDLE...")
+@click.option("--as-of", type=day, metavar="DATE", help="Read the record as of this day. Default: today.")
+@click.option("--trial", "trials", multiple=True, metavar="NCT", help="Only this trial. May be repeated.")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def evaluate(bundles: tuple[str, ...], as_of: date | None, trials: tuple[str, ...], style: str) -> int:
+    """Every criterion of every trial for the patient of each BUNDLE (.json, .json.gz, or - for standard input).
+
+    Several files with --format json give JSON Lines, one object a file. A file that cannot be read does not stop the others.
+    """
+    from cds_service.batch import Asked, run
+
+    rules = _rules(_settings())
+    wanted = frozenset(t.upper() for t in trials)
+    unknown = sorted(wanted - {t.id for t in rules.trials})
+    if unknown:
+        raise click.UsageError(f"no criteria for {', '.join(unknown)}; there are {', '.join(t.id for t in rules.trials)}")
+    return run(bundles, Asked(rules, as_of or today(), wanted, style))
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
+@click.option("--sandbox", is_flag=True, help="Try-out mode: whole assessment in the response, a date of your choice.")
+@click.option("--as-of", type=day, metavar="DATE", help="Only with --sandbox: answer as of this day. Default: today.")
+def serve(host: str, port: int, workers: int, sandbox: bool, as_of: date | None) -> int:
+    """Run the CDS Hooks service. Plain HTTP: put a TLS proxy before any address that is not loopback."""
+    from cds_service.server import run
+
+    return run(_settings(sandbox=sandbox, as_of=as_of), host, port, workers)
+
+
+@cli.command()
+def demo() -> int:
+    """Start a FHIR server and the service, fire the hook for ten synthetic patients, and show the cards."""
+    from cds_service.demo import run
+
+    return run(_settings())
+
+
+@cli.command()
+def check() -> int:
+    """Check criteria, mappings and fixtures: every fault with file and line. Exit status 1 if there is one."""
+    from cds_service.checks import run
+
+    return run(_settings())
+
+
+@cli.command()
+@click.option("--to", "directory", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/trials"), show_default=True)
+def docs(directory: Path) -> int:
+    """Write one page a trial: what is read from its record, how, and what only a person can say."""
+    from cds_service.trial_page import coverage
+
+    directory.mkdir(parents=True, exist_ok=True)
+    for trial in _rules(_settings()).trials:
+        page = directory / f"{trial.id}.md"
+        page.write_text(coverage(trial), encoding="utf-8")
+        click.echo(str(page))
+    return OK
+
+
+def _settings(*, sandbox: bool = False, as_of: date | None = None) -> Settings:
+    from cds_service.config import Settings
+
+    return Settings.from_environment(os.environ, sandbox=sandbox, as_of=as_of)
+
+
+def _rules(settings: Settings) -> Rules:
+    from cds_service.pipeline import load_rules
+
+    return load_rules(settings)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0 ok, 1 findings, 2 usage. A fault is one line on stderr, never a traceback."""
+    try:
+        result = cli.main(args=arguments, prog_name="cds-service", standalone_mode=False)
+        return result if isinstance(result, int) else OK
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as fault:
+        return _say(fault.format_message())
+    except BadData as fault:
+        return _say(f"{fault.faults[0]} ({len(fault.faults)} faults; cds-service check lists them)" if fault.faults[1:] else str(fault))
+    except CdsServiceError as fault:
+        return _say(str(fault))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again while it exits
+        return OK
+    except Exception as fault:  # the last resort: say what and where, never the values
+        return _say(internal(fault))
+
+
+def _say(message: str) -> int:
+    click.echo(f"cds-service: {' '.join(message.split())}", err=True)
+    return USAGE

@@ -1,0 +1,152 @@
+"""The manual keeps up with the program: every command, option, setting, status and reason is told of, and the README's examples run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from flask.testing import FlaskClient
+
+from cds_service import cli, pipeline
+from cds_service.app import create_app
+from cds_service.config import SETTINGS, Settings, shipped
+from cds_service.model.outcomes import REASONS
+from cds_service.web.hooks import STATUSES
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+EXAMPLES = [line.split("  #")[0].strip() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+PAGES = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("fixtures/*.md")])
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[FlaskClient]:
+    settings = Settings.from_environment({}, sandbox=True, as_of=cli.day("2026-11-01"))
+    with create_app(pipeline.load_rules(settings), settings).test_client() as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", cli.cli.commands)
+def test_every_command_is_told_of(name: str) -> None:
+    assert re.search(rf"^\| `{name}[ `]", README, re.MULTILINE)
+
+
+OPTIONS = [
+    (command, option)
+    for command, found in cli.cli.commands.items()
+    for p in found.params
+    if isinstance(p, click.Option)
+    for option in p.opts
+    if option != "--help"
+]
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_every_option_is_told_of(command: str, option: str) -> None:
+    rows = [row for row in CONFIGURATION.splitlines() if row.startswith("|") and f"`{option}`" in row]
+    assert any(f"`{command}`" in row for row in rows)
+
+
+def test_no_option_is_told_of_that_is_not_there() -> None:
+    told = {o for row in CONFIGURATION.splitlines() if row.startswith("| `--") for o in re.findall(r"`(--[a-z-]+)`", row.split("|")[1])}
+    assert told == {option for _, option in OPTIONS}
+
+
+def test_every_setting_is_told_of_in_its_own_words_and_no_other() -> None:
+    told = re.findall(r"^\| `(CDS_[A-Z_]+)` \| (?:`(.*?)`)? \| (.*) \|$", CONFIGURATION, re.MULTILINE)
+    assert told == [(s.name, s.default, s.meaning) for s in SETTINGS]
+
+
+@pytest.mark.parametrize("word", ["met", "not-met", "unknown", "manual", "not-applicable", "excluded", "possible", "candidate", "no-record"])
+def test_every_outcome_and_status_is_told_of(word: str) -> None:
+    assert f"`{word}`" in README
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_is_told_of(reason: str) -> None:
+    assert f"`{reason}`" in "".join(p.read_text(encoding="utf-8") for p in PAGES if p.parent.name == "docs")
+
+
+@pytest.mark.parametrize("route", STATUSES)
+def test_every_route_is_told_of(route: str) -> None:
+    assert route.replace("{id}", "cell-therapy-trials") in CONFIGURATION
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!<?https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_every_make_target_is_there_and_the_readme_names_no_other() -> None:
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    assert {"demo", "test", "check", "serve", "docs", "bench"} <= targets
+    assert set(re.findall(r"\bmake ([a-z]+)`", README)) | set(re.findall(r"^make ([a-z]+)", README, re.MULTILINE)) <= targets
+
+
+@pytest.mark.parametrize("command", [e for e in EXAMPLES if e.startswith("cds-service ") and " serve " not in e])
+def test_readme_commands_run(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    assert cli.main(shlex.split(command)[1:]) == 0
+    said = capsys.readouterr()
+    assert said.out and not said.err
+
+
+def test_readme_serves_as_of_the_fixtures() -> None:
+    (command,) = [e for e in EXAMPLES if " serve " in e]
+    context = cli.cli.commands["serve"].make_context("serve", shlex.split(command)[2:])
+    assert context.params["sandbox"] and str(context.params["as_of"]) == "2026-11-01" and context.params["port"] == 8080
+
+
+@pytest.mark.parametrize("command", [e for e in EXAMPLES if e.startswith("curl ")])
+def test_readme_calls_are_answered(command: str, client: FlaskClient) -> None:
+    words = shlex.split(command)
+    (address,) = [w for w in words if w.startswith("http://127.0.0.1:8080/")]
+    path = address.removeprefix("http://127.0.0.1:8080")
+    files = [w.removeprefix("@") for w in words if w.startswith("@")]
+    answer = client.post(path, data=(ROOT / files[0]).read_bytes(), content_type="application/json") if files else client.get(path)
+    assert answer.status_code == 200
+    assert answer.get_json()["cards"] if files else answer.get_json()["services"]
+
+
+def test_the_example_request_leaves_no_list_out(client: FlaskClient) -> None:
+    body = json.loads((ROOT / "docs" / "examples" / "patient-view.json").read_text(encoding="utf-8"))
+    templates = client.get("/cds-services").get_json()["services"][0]["prefetch"]
+    assert set(body["prefetch"]) == set(templates)
+    said = client.post("/cds-services/cell-therapy-trials", json=body).get_json()["extension"]["org.cds-service.assessment"]
+    assert "incomplete" not in said
+
+
+def test_every_decision_record_has_its_three_parts() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(p.name[:4]) for p in records] == list(range(1, len(records) + 1))
+    for path in records:
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(f"# {path.name[:4]} ")
+        assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"], path.name
+        assert len(text) < 4000, f"{path.name} is more than a page"
+
+
+def test_the_changelog_puts_clinical_behaviour_first() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^### (.*)$", text.split("## [")[1], re.MULTILINE)[0] == "Clinical behaviour"
+
+
+def test_trial_pages_are_up_to_date(tmp_path: Path) -> None:
+    assert cli.main(["docs", "--to", str(tmp_path)]) == 0
+    written = {p.name: p.read_text(encoding="utf-8") for p in tmp_path.iterdir()}
+    kept = {p.name: p.read_text(encoding="utf-8") for p in (ROOT / "docs" / "trials").glob("NCT*.md")}
+    assert written == kept, "run: make docs"
+
+
+def test_the_demo_tells_of_every_fixture() -> None:
+    from cds_service.demo.story import PATIENTS
+
+    assert sorted(name for name, _ in PATIENTS) == sorted(p.stem for p in shipped("fixtures").glob("*.json"))
