@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from cds_service.cards.markdown import escape, strong
 from cds_service.cards.question import question
+from cds_service.cards.sides import Sides
 from cds_service.cards.watch import watch
-from cds_service.model.outcomes import Assessment, Outcome
-from cds_service.model.trials import Trial
+from cds_service.model.outcomes import Outcome
+from cds_service.model.trials import Criterion, Trial
 from cds_service.words import clean, count, day, in_sentence, listed, trial_state, unread_words
-from cds_service.words.gaps import Reader, gap_words, gaps, kind_of, reason_words
-from cds_service.words.values import Ink, amount, fact_words, is_result, need_of
+from cds_service.words.asked import need_of
+from cds_service.words.gaps import Reader, gap_words, reason_words
+from cds_service.words.kept import once_for_each
+from cds_service.words.values import Ink, amount, fact_words, is_result
 
 INK = Ink(escape, strong)
 _SHOWN = 3  #: items of a list
@@ -21,31 +25,34 @@ _ROW = 160  #: characters of a line that joins short names
 
 
 class Page(NamedTuple):
-    """What the body is written from. `lists`: what was not read, list -> why."""
+    """What the body is written from. By concept id: `names` its words, `fresh` how many days a value can decide."""
 
-    assessment: Assessment
+    sides: Sides
     as_of: int
-    lists: Mapping[str, str]
     names: Mapping[str, str]
     fresh: Mapping[str, int]
 
+    @property
+    def candidate(self) -> bool:
+        return self.sides.assessment.status == "candidate"
+
 
 def detail(page: Page) -> str:
-    assessment = page.assessment
-    fits = _why(page) if assessment.status == "candidate" else []
-    near = watch(INK, assessment.of("met"))
+    sides = page.sides
+    fits = list(_why(page)) if page.candidate else []
+    near = watch(INK, sides.met)
     blocks = [
-        _incomplete(page),
-        _items("Why it may fit", [line for _, line in fits]) if assessment.status == "candidate" else _missing(page),
+        _incomplete(sides),
+        _items("Why it may fit", [line for _, line in fits]) if page.candidate else _missing(page),
         _open(page),
         _met(page, {*(o.criterion.id for o, _ in fits), near.criterion if near else ""}),
-        _person(assessment.of("manual")),
+        _person(sides.manual),
         f"**Watch:** {near.text}" if near else "",
-        question(INK, assessment.of("unknown"), page.names) if page.lists else "",
-        _trial(assessment.trial, page.as_of),
+        question(INK, sides.unread, page.names) if sides.lists else "",
+        _trial(sides.assessment.trial, page.as_of),
         f"*Record read {day(page.as_of)}. Supports your judgement; the study team decides.*",
     ]
-    return "\n\n".join(block for block in blocks if block)
+    return "\n\n".join([block for block in blocks if block])
 
 
 def _items(heading: str, lines: Sequence[str]) -> str:
@@ -53,79 +60,115 @@ def _items(heading: str, lines: Sequence[str]) -> str:
     return "\n".join([f"**{heading}**", *(f"- {line}" for line in lines)]) if lines else ""
 
 
-def _incomplete(page: Page) -> str:
-    if not page.lists:
+def _incomplete(sides: Sides) -> str:
+    if not sides.lists:
         return ""
-    caught = [o for o in page.assessment.of("unknown") if kind_of(o) == "unread"]
+    caught = sides.unread
     topics = list(dict.fromkeys(in_sentence(clean(o.criterion.topic)) for o in caught if o.criterion.topic))
     about = f" on {escape(listed(topics))}" if 0 < len(topics) <= _SHOWN else ""
-    said = unread_words(page.lists)
+    said = unread_words(sides.lists)
     opened = f"{count(len(caught), 'criterion', 'criteria')}{about} {'is' if len(caught) == 1 else 'are'} open"
     return f"**Check incomplete.** {said[:1].upper()}{said[1:]}, so {opened}. This says nothing about the patient."
 
 
 def _missing(page: Page) -> str:
-    missing = gaps(page.assessment.of("unknown"), "result")
+    missing = page.sides.results
     reader = Reader(INK, page.as_of, page.fresh)
     return _items(f"Missing, and would decide it ({len(missing)})", [gap_words(reader, gap) for gap in missing[:_SHOWN]])
 
 
 def _open(page: Page) -> str:
     """Points that no test settles: judgement, or a record that can be read two ways."""
-    points = gaps(page.assessment.of("unknown"), "point")
+    points = page.sides.points
     reader = Reader(INK, page.as_of, page.fresh)
     said = [escape(in_sentence(gap.what)) + reason_words(reader, gap.outcomes[0]).replace(":", ",", 1) for gap in points]
     return _row("Open", said)
 
 
 def _person(manual: Sequence[Outcome]) -> str:
-    names = [clean(o.criterion.short or o.finding.ask or o.criterion.label).rstrip(".?") for o in manual]
-    return _row("Need a person", [escape(in_sentence(name)) for name in names])
+    return _row("Need a person", [_short(o.criterion) if o.criterion.short else _question(o.finding.ask or o.criterion.label) for o in manual])
+
+
+@once_for_each
+def _short(criterion: Criterion) -> str:
+    return _question(criterion.short)
+
+
+def _question(words: str) -> str:
+    return escape(in_sentence(clean(words).rstrip(".?")))
 
 
 def _row(heading: str, items: Sequence[str]) -> str:
     """Whole items until the line is long, then how many more there are; one name is said once."""
     if not items:
         return ""
-    said: list[str] = []
     unique = list(dict.fromkeys(items))
-    for item in unique:
-        if said and len("; ".join([*said, item])) > _ROW:
-            break
-        said.append(item)
-    more = f"; and {len(unique) - len(said)} more" if len(unique) > len(said) else ""
-    return f"**{heading} ({len(items)}):** {'; '.join(said)}{more}"
+    shown, length = 1, len(unique[0])
+    while shown < len(unique) and (length := length + 2 + len(unique[shown])) <= _ROW:  # 2: the "; " between items
+        shown += 1
+    more = f"; and {len(unique) - shown} more" if len(unique) > shown else ""
+    return f"**{heading} ({len(items)}):** {'; '.join(unique[:shown])}{more}"
 
 
-def _telling(met: Sequence[Outcome]) -> list[Outcome]:
-    """Met criteria that a reader can check, the most telling first: pivotal, then those that measure, then the trial's own order."""
-    seen = [o for o in met if o.finding.basis != "no-record" and any(e.used and "Patient/" not in e.reference for e in o.finding.evidence)]
-    return sorted(seen, key=lambda o: (not o.criterion.pivotal, o.criterion.kind != "inclusion", not _measured(o)))
+def _telling(met: Sequence[Outcome], rank: Callable[[Outcome], int]) -> Iterator[Outcome]:
+    """Met criteria that a reader can check: pivotal first, then by rank, then those that measure, else in the trial's own order.
+
+    One at a time: looking into the evidence costs, and only the first few are shown.
+    """
+    for pivotal in (True, False):
+        ranked: dict[int, list[Outcome]] = {}
+        for outcome in met:
+            if outcome.criterion.pivotal is pivotal and outcome.finding.evidence:
+                ranked.setdefault(rank(outcome), []).append(outcome)
+        for key in sorted(ranked):
+            words = []
+            for outcome in filter(_can_be_checked, ranked[key]):
+                if _measured(outcome):
+                    yield outcome
+                else:
+                    words.append(outcome)
+            yield from words
+
+
+def _can_be_checked(outcome: Outcome) -> bool:
+    finding = outcome.finding
+    return finding.basis != "no-record" and any([e.used and "Patient/" not in e.reference for e in finding.evidence])
 
 
 def _measured(outcome: Outcome) -> bool:
     return any(e.used and is_result(e) and amount(e.value) for e in outcome.finding.evidence)
 
 
-def _why(page: Page) -> list[tuple[Outcome, str]]:
-    return [(o, fact_words(INK, o, page.names)) for o in _telling(page.assessment.of("met"))[:_SHOWN]]
+def _why(page: Page) -> Iterator[tuple[Outcome, str]]:
+    """Inclusions before exclusions."""
+    telling = _telling(page.sides.met, lambda o: o.criterion.kind != "inclusion")
+    return ((o, fact_words(INK, o, page.names)) for o in islice(telling, _SHOWN))
 
 
 def _met(page: Page, said: set[str]) -> str:
     """One fact that is not on the card yet, and how much rests on nothing being recorded."""
-    met = page.assessment.of("met")
-    bare = sum(o.finding.basis == "no-record" for o in met)
+    met = page.sides.met
+    bare = sum([o.finding.basis == "no-record" for o in met])
     rest = f"{bare} with no record of the excluded condition" if bare else ""
-    facts = [] if page.assessment.status == "candidate" else sorted(_telling(met), key=lambda o: (not o.criterion.pivotal, need_of(o) is None))
-    fact = next((fact_words(INK, o, page.names, 2) for o in facts if o.criterion.id not in said), "")
-    among = "; ".join(part for part in (in_sentence(fact), rest) if part)
+    fact = "" if page.candidate else _fact(page, said)
+    among = "; ".join([part for part in (in_sentence(fact), rest) if part])
     return f"**Met ({len(met)}),** among them {among}" if among else ""
 
 
+def _fact(page: Page, said: set[str]) -> str:
+    telling = _telling(page.sides.met, lambda o: 2 * (need_of(o) is None) + (o.criterion.kind != "inclusion"))
+    return next((fact_words(INK, o, page.names, 2) for o in telling if o.criterion.id not in said), "")
+
+
 def _trial(trial: Trial, as_of: int) -> str:
-    what = [trial.id, _phase(trial), *_place(trial)]
     state = trial_state(trial, as_of)
-    return f"**Trial:** {', '.join(escape(part) for part in what if part)}." + (f" {state}" if state else "")
+    return f"{_trial_line(trial)} {state}" if state else _trial_line(trial)
+
+
+@once_for_each
+def _trial_line(trial: Trial) -> str:
+    what = [trial.id, _phase(trial), *_place(trial)]
+    return f"**Trial:** {', '.join(escape(part) for part in what if part)}."
 
 
 def _phase(trial: Trial) -> str:

@@ -6,17 +6,21 @@ import re
 
 from cds_service.words import clean
 
+_ANY = re.compile(r"[\\`*_~|\[\]&<@:]")
+_AMPERSAND = re.compile(r"&(?=[#A-Za-z])")
 _MARKS = re.compile(r"([\\`*_~|\[\]])")
 _STARTS = re.compile(r"^(?:[#>+=-]|\d{1,9}(?=[.)](?:\s|$)))")
+_ADDRESS = re.compile(r"://|@|\bwww(?=\.)", re.I)
 _JOINER = "\u2060"  # invisible; an address that it breaks is text, not a link that a record put on the card
 
 
 def escape(text: str) -> str:
     """One line of record or trial text, literal in GFM and harmless in a host that passes raw HTML through."""
     line = clean(text)
-    line = re.sub(r"&(?=[#A-Za-z])", "&amp;", line).replace("<", "&lt;")
-    line = _MARKS.sub(r"\\\1", line)
-    line = re.sub(r"://|@|\bwww(?=\.)", lambda found: found[0] + _JOINER, line, flags=re.I)
+    if _ANY.search(line) or "www." in line.lower():  # most text has none of these, and each step costs
+        line = _AMPERSAND.sub("&amp;", line).replace("<", "&lt;")
+        line = _MARKS.sub(r"\\\1", line)
+        line = _ADDRESS.sub(lambda found: found[0] + _JOINER, line)
     start = _STARTS.match(line)
     if start:  # at the start of a line these open a heading, a quotation or a list
         at = start.end() if start[0].isdigit() else 0

@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from cds_service.model.outcomes import Outcome
 from cds_service.model.predicates import All, Any, AtLeast, Predicate, Response, Therapy, Unless, When
 from cds_service.words import at_start, clean, count, in_sentence, listed
-from cds_service.words.gaps import kind_of
 from cds_service.words.values import Ink
 
 _CLASSES = ("inhibitor", "immunosuppressant", "glucocorticoid", "antimalarial", "antimetabolite", "biologic", "agent", "drug")
 
 
-def question(ink: Ink, unknown: Iterable[Outcome], names: Mapping[str, str]) -> str:
+def question(ink: Ink, unread: Iterable[Outcome], names: Mapping[str, str]) -> str:
     """Asked of the first pivotal criterion on treatment that is open because a list did not arrive."""
-    for outcome in unknown:
-        if outcome.criterion.pivotal and kind_of(outcome) == "unread":
+    for outcome in unread:
+        if outcome.criterion.pivotal:
             courses: dict[str, str] = {}  # the same drugs are asked for once, and with their length if it is asked for
             for therapy in _therapies(outcome.criterion.needs):
                 drugs = _drugs(therapy, names)

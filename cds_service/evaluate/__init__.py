@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cds_service.evaluate.compile import compile_predicate
+from cds_service.evaluate.compile import compile_predicate, reason_out
 from cds_service.evaluate.context import Node, Scope
 from cds_service.evaluate.exposure import drugs_of
 from cds_service.model.facts import Facts, Patient
-from cds_service.model.outcomes import FALSE, MANUAL, NOT_APPLICABLE, TRUE, UNKNOWN, Assessment, Outcome
+from cds_service.model.outcomes import FALSE, MANUAL, NOT_APPLICABLE, TRUE, UNKNOWN, Assessment, Outcome, Reasoning
 from cds_service.model.predicates import about_patient, concepts_of
 from cds_service.model.trials import Cohort, Criterion, Trial
 from cds_service.model.vocabulary import Vocabulary
@@ -43,6 +43,8 @@ class Evaluator:
     """Every cohort of every trial, compiled."""
 
     cohorts: tuple[_Compiled, ...]
+    vocabulary: Vocabulary
+    rules: Mapping[int, _Rule]  #: by identity of the criterion, whose hash would walk its predicate
 
     def gate_open(self, facts: Facts) -> bool:
         """Whether any cohort's disease is on record."""
@@ -70,12 +72,21 @@ class Evaluator:
             found.append(Assessment(compiled.trial, compiled.cohort, _status(outcomes) if is_open else "not-applicable", tuple(outcomes)))
         return _yielding(found)
 
+    def reasoning(self, criterion: Criterion, facts: Facts) -> Reasoning:
+        """How one criterion came to its finding, part by part."""
+        return reason_out(criterion.needs, _scope(criterion, self.vocabulary), facts)
+
+    def outcome_on(self, criterion: Criterion, facts: Facts) -> str:
+        """The outcome of one criterion alone."""
+        rule = self.rules[id(criterion)]
+        return rule.words[rule.node(facts, None).verdict]
+
 
 def _outcome(rule: _Rule, facts: Facts, present: set[str] | None) -> Outcome:
     if present is not None and rule.concepts is not None and rule.concepts.isdisjoint(present):
         return rule.untouched
     finding = rule.node(facts, None)
-    return Outcome(rule.criterion, rule.words[finding.verdict], finding)
+    return tuple.__new__(Outcome, (rule.criterion, rule.words[finding.verdict], finding))
 
 
 def _is_open(compiled: _Compiled, facts: Facts) -> bool:
@@ -105,13 +116,13 @@ def compile_rules(trials: Sequence[Trial], vocabulary: Vocabulary) -> Evaluator:
         for cohort in trial.cohorts:
             own = tuple(rules[c.id] for c in trial.criteria_of(cohort.id))
             compiled.append(_Compiled(trial, cohort, compile_predicate(cohort.gate, Scope(vocabulary)), own))
-    return Evaluator(tuple(compiled))
+    return Evaluator(tuple(compiled), vocabulary, {id(rule.criterion): rule for c in compiled for rule in c.rules})
 
 
 def _compile_rule(criterion: Criterion, vocabulary: Vocabulary) -> _Rule:
     excluding = criterion.kind == "exclusion"
     words = _EXCLUSION if excluding else _INCLUSION
-    node = compile_predicate(criterion.needs, Scope(vocabulary, excluding, FALSE if excluding else TRUE))
+    node = compile_predicate(criterion.needs, _scope(criterion, vocabulary))
     nobody = Facts(Patient(""), 1)
     finding = node(nobody, None)
     concepts = None
@@ -119,3 +130,8 @@ def _compile_rule(criterion: Criterion, vocabulary: Vocabulary) -> _Rule:
         named = concepts_of(criterion.needs)
         concepts = frozenset(named.union(*(drugs_of([name], vocabulary) for name in named)))
     return _Rule(criterion, node, words, concepts, Outcome(criterion, words[finding.verdict], finding))
+
+
+def _scope(criterion: Criterion, vocabulary: Vocabulary) -> Scope:
+    excluding = criterion.kind == "exclusion"
+    return Scope(vocabulary, excluding, FALSE if excluding else TRUE)

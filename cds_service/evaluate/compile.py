@@ -13,7 +13,7 @@ from cds_service.evaluate.context import Anchor, Node, Scope, merge
 from cds_service.evaluate.observation import compile_observation
 from cds_service.evaluate.therapy import compile_response, compile_therapy
 from cds_service.model.facts import Evidence, Facts
-from cds_service.model.outcomes import FALSE, MANUAL, NOT_APPLICABLE, TRUE, UNKNOWN, Finding
+from cds_service.model.outcomes import FALSE, MANUAL, NOT_APPLICABLE, TRUE, UNKNOWN, Finding, Reasoning
 from cds_service.model.predicates import (
     Age,
     All,
@@ -63,26 +63,54 @@ def compile_predicate(p: Predicate, scope: Scope) -> Node:
             return _compile_combinator(p, scope)
 
 
-def _compile_combinator(p: All | Any | AtLeast | Not | When | Unless | Doubt, scope: Scope) -> Node:
+def parts_in_scope(p: Predicate, scope: Scope) -> tuple[tuple[Predicate, Scope], ...]:
+    """The parts of a combinator, each with the scope it is compiled in; nothing for a leaf or a response."""
+    plain = replace(scope, holds=None)
     match p:
         case All(parts):
             inner = replace(scope, holds=TRUE if scope.holds == TRUE else None)
-            return _all([compile_predicate(part, inner) for part in parts])
+            return tuple((part, inner) for part in parts)
         case Any(parts):
             inner = replace(scope, holds=FALSE if scope.holds == FALSE else None)
-            return _any([compile_predicate(part, inner) for part in parts])
-        case AtLeast(count, parts):
-            return _at_least(count, [compile_predicate(part, replace(scope, holds=None)) for part in parts])
+            return tuple((part, inner) for part in parts)
+        case AtLeast(_, parts):
+            return tuple((part, plain) for part in parts)
         case Not(part):
-            flipped = {TRUE: FALSE, FALSE: TRUE}.get(scope.holds) if scope.holds is not None else None
-            return _not(compile_predicate(part, Scope(scope.vocabulary, not scope.excluding, flipped)))
+            flipped = None if scope.holds is None else logic.negate(scope.holds)
+            return ((part, Scope(scope.vocabulary, not scope.excluding, flipped)),)
         case When(guard, part):
-            return _when(compile_predicate(guard, replace(scope, excluding=False, holds=None)), compile_predicate(part, scope), scope.holds)
-        case Unless(part, excuse, then):
-            inner = replace(scope, holds=None)
-            return _unless(compile_predicate(part, inner), compile_predicate(excuse, replace(inner, excluding=False)), then)
-        case Doubt(part, reason):
-            return _doubt(compile_predicate(part, replace(scope, excluding=False, holds=None)), reason)
+            return (guard, replace(plain, excluding=False)), (part, scope)
+        case Unless(part, excuse, _):
+            return (part, plain), (excuse, replace(plain, excluding=False))
+        case Doubt(part, _):
+            return ((part, replace(plain, excluding=False)),)
+        case _:
+            return ()
+
+
+def _compile_combinator(p: All | Any | AtLeast | Not | When | Unless | Doubt, scope: Scope) -> Node:
+    nodes = [compile_predicate(part, inner) for part, inner in parts_in_scope(p, scope)]
+    match p:
+        case All():
+            return _all(nodes)
+        case Any():
+            return _any(nodes)
+        case AtLeast(count, _):
+            return _at_least(count, nodes)
+        case Not():
+            return _not(nodes[0])
+        case When():
+            return _when(nodes[0], nodes[1], scope.holds)
+        case Unless(_, _, then):
+            return _unless(nodes[0], nodes[1], then)
+        case Doubt(_, reason):
+            return _doubt(nodes[0], reason)
+
+
+def reason_out(p: Predicate, scope: Scope, facts: Facts) -> Reasoning:
+    """The whole tree of findings. Compiles as it goes: for a page a person reads, not for a hook call."""
+    parts = tuple(reason_out(part, inner, facts) for part, inner in parts_in_scope(p, scope))
+    return Reasoning(p, compile_predicate(p, scope)(facts, None), parts)
 
 
 def _all(parts: Sequence[Node]) -> Node:

@@ -80,7 +80,8 @@ def merge(verdict: int, findings: Sequence[Finding], also: Sequence[Finding] = (
             _collect(f.evidence, seen)
     for f in also:
         _collect(f.evidence, seen)
-    return Finding(verdict, reason, basis, tuple(seen.values()), "; ".join(asks) or None, tuple(concepts), tuple(lists))
+    near = next((f.near for f in parts if f.near is not None), None)
+    return Finding(verdict, reason, basis, tuple(seen.values()), "; ".join(asks) or None, tuple(concepts), tuple(lists), near)
 
 
 def _collect(evidence: Sequence[Evidence], seen: dict[tuple[str, str], Evidence]) -> None:

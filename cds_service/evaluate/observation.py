@@ -6,18 +6,31 @@ from collections.abc import Sequence
 
 from cds_service.dates import instant, shift
 from cds_service.evaluate.context import Anchor, Node, Scope, cutoff, unread, without_data
-from cds_service.evaluate.exposure import given_between
+from cds_service.evaluate.exposure import drugs_of, given_between
 from cds_service.evaluate.values import accepted, value_test
 from cds_service.model.facts import Evidence, Facts, Observation
-from cds_service.model.outcomes import FALSE, TRUE, UNKNOWN, Finding
-from cds_service.model.predicates import ObservationIs, Persistent
+from cds_service.model.outcomes import FALSE, TRUE, UNKNOWN, Finding, NearMiss
+from cds_service.model.predicates import Limit, ObservationIs, Persistent
 from cds_service.model.vocabulary import MEDICATION_LISTS, Vocabulary
+from cds_service.units import pretty
+
+_new = tuple.__new__  # a named tuple without the detour through its own constructor: hundreds are made a call
+
+_CLOSE, _NEAR = 0.2, 0.1  #: of the limit: close enough to show where a value came from; near enough to name the miss
+_BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+
+
+def _limit_words(p: ObservationIs) -> str:
+    if len(p.limits) != 1 or p.titre or not p.limits[0].value:
+        return ""
+    unit = "× upper limit" if p.times else pretty(p.unit)
+    return f"{_BOUNDS[p.limits[0].op]} {p.limits[0].value:g} {unit}".rstrip()
 
 
 class _Leaf:
     """One observation leaf with everything that can be settled ahead of the patient."""
 
-    __slots__ = ("concepts", "formula", "fresh", "lasting", "lists", "noted", "numeric", "p", "plain", "test")
+    __slots__ = ("close", "concepts", "formula", "fresh", "lasting", "limit_words", "lists", "noted", "numeric", "p", "plain", "site", "test", "void")
 
     def __init__(self, p: ObservationIs, vocabulary: Vocabulary) -> None:
         known = [vocabulary.concepts[c] for c in p.concepts]
@@ -29,7 +42,11 @@ class _Leaf:
         self.lists = tuple(dict.fromkeys(c.results for c in known))
         self.formula = "egfr" in p.concepts or p.formula is not None
         self.noted = p.times or p.formula is not None
-        self.numeric = bool(p.limits) and not p.times
+        self.numeric = bool(p.limits) and not p.times and p.limits[0].value != 0
+        self.close = _CLOSE * abs(p.limits[0].value) if p.limits else 0.0
+        self.site = {c: vocabulary.upper_limits[c] for c in p.concepts if c in vocabulary.upper_limits}
+        self.limit_words = _limit_words(p)
+        self.void = drugs_of(p.void_if.drugs, vocabulary) if p.void_if else frozenset()
         self.plain = p.pick == "newest" and p.persistent is None and not p.void_if and not p.room_air and len(p.concepts) == 1
 
     # --- which values there are -------------------------------------------------------------
@@ -68,7 +85,7 @@ class _Leaf:
         void = self.p.void_if
         if void is not None:
             start = shift(row.first, -void.within.count, void.within.unit)
-            if given_between(facts, void.drugs, start, row.last):
+            if given_between(facts, self.void, start, row.last):
                 return "method"
             missing = unread(facts, MEDICATION_LISTS)
             if missing is not None:
@@ -110,16 +127,34 @@ class _Leaf:
         verdict, reason, basis = self.test(row)
         if verdict == UNKNOWN:
             return self.unknown(facts, reason or "unreadable", (row,))
-        return Finding(verdict, None, basis or ("computed" if row.computed else "recorded"), self.shown(row, rows))
+        shown = self.shown(row, rows)
+        return Finding(verdict, None, basis or ("computed" if row.computed else "recorded"), shown, near=self.near(row, shown))
 
     def shown(self, row: Observation, rows: Sequence[Observation]) -> tuple[Evidence, ...]:
         """The deciding value; beside it an earlier one where the value is close to its limit."""
         evidence = Evidence(row.reference, row.date, row.value, True, self.note(row) if self.noted else row.note, row.concept)
-        if self.numeric and len(rows) > 1:
-            earlier = _earlier_if_close(self.p, row, rows)
+        if self.numeric and len(rows) > 1 and row.low is not None and abs(row.low - self.p.limits[0].value) <= self.close:
+            earlier = _earlier_if_close(self.p.limits[0], row, rows)
             if earlier:
                 return evidence, earlier
         return (evidence,)
+
+    def near(self, row: Observation, shown: Sequence[Evidence]) -> NearMiss | None:
+        """Within a tenth of the limit, on either side."""
+        if not self.limit_words or row.low is None or row.low != row.high:
+            return None
+        scale = 1.0
+        if self.p.times:
+            upper = row.upper if row.upper is not None else self.site.get(row.concept)
+            if upper is None:
+                return None
+            scale = upper
+        limit = self.p.limits[0].value * scale
+        if abs(row.low - limit) > _NEAR * abs(limit):
+            return None
+        value = f"{row.low / scale:.3g} × upper limit" if self.p.times else row.value
+        trend = f"was {shown[1].value} on {shown[1].date}" if len(shown) > 1 else ""
+        return NearMiss(f"{value} on {row.date}" if row.date else value, self.limit_words, trend)
 
     def note(self, row: Observation) -> str:
         if self.p.times and row.upper is not None:
@@ -141,10 +176,12 @@ class _Leaf:
             return self.unknown(facts, self.fault(facts, heads[0]) or "unreadable", heads[:1])
         heads = _latest_of_day(_reported_first(usable))
         if len(heads) == 1:
-            return self.decide_one(facts, heads[0], anchor, rows)
-        found = [self.decide_one(facts, row, anchor, rows) for row in heads]
-        if len({f.verdict for f in found}) == 1:
-            return found[0]
+            beside = tuple(row.evidence(False, "computed, beside a reported value") for row in usable if row.computed and not heads[0].computed)
+            found = self.decide_one(facts, heads[0], anchor, rows)
+            return found._replace(evidence=(*found.evidence, *beside)) if beside else found
+        each = [self.decide_one(facts, row, anchor, rows) for row in heads]
+        if len({f.verdict for f in each}) == 1:
+            return each[0]
         one_day = len({(row.first, row.last) for row in heads}) == 1 and heads[0].first == heads[0].last
         return self.unknown(facts, "conflicting" if one_day else "imprecise-date", heads)
 
@@ -228,15 +265,14 @@ def _latest_of_day(rows: list[Observation]) -> list[Observation]:
     return [row for row, moment in zip(rows, moments, strict=True) if moment == latest]
 
 
-def _earlier_if_close(p: ObservationIs, row: Observation, rows: Sequence[Observation]) -> Evidence | None:
-    """The value before this one, when this one is within 20 % of its limit and has moved towards it on the same side."""
-    if p.times or not p.limits or row.low is None or row.low != row.high:
-        return None
-    limit = p.limits[0]
-    if not limit.value or abs(row.low - limit.value) > 0.2 * abs(limit.value):
+def _earlier_if_close(limit: Limit, row: Observation, rows: Sequence[Observation]) -> Evidence | None:
+    """The value before this one, when this one has moved towards the limit on the same side of it."""
+    if row.low is None or row.low != row.high:
         return None
     for earlier in rows:
         if earlier.last and earlier.last < row.first and earlier.low is not None and earlier.low == earlier.high and not earlier.problem:
+            if any(r.last == earlier.last and earlier.computed and not r.computed for r in rows):
+                continue  # of one day the reported value stands before the computed one
             before, now = earlier.low - limit.value, row.low - limit.value
             return earlier.evidence(False, "earlier") if before * now >= 0 and abs(before) > abs(now) else None
     return None
@@ -245,23 +281,31 @@ def _earlier_if_close(p: ObservationIs, row: Observation, rows: Sequence[Observa
 def compile_observation(p: ObservationIs, scope: Scope) -> Node:
     """The leaf, with a short way for its commonest case: the newest value stands alone, is usable and young enough."""
     leaf = _Leaf(p, scope.vocabulary)
-    if not leaf.plain or leaf.formula:
+    if not leaf.plain or leaf.formula or p.within is not None:
         return leaf
-    concept, test = p.concepts[0], leaf.test
+    concept, test, noted = p.concepts[0], leaf.test, leaf.noted
+    limited, times, limit, close = bool(p.limits), p.times, p.limits[0].value if p.limits else 0.0, leaf.close
     days = leaf.fresh[concept]
-    if p.within is not None:
-        return leaf
 
     def run(facts: Facts, anchor: Anchor | None) -> Finding:
         rows = facts.observations.get(concept)
-        if rows and anchor is None:
-            row = rows[0]
-            first = row.first
-            alone = first == row.last > 0 and (len(rows) == 1 or rows[1].last < first)
-            if alone and row.problem is None and (days is None or first >= facts.as_of - days):
-                verdict, _, basis = test(row)
-                if verdict != UNKNOWN:
-                    return Finding(verdict, None, basis or ("computed" if row.computed else "recorded"), leaf.shown(row, rows))
-        return leaf(facts, anchor)
+        if not rows or anchor is not None:
+            return leaf(facts, anchor)
+        row = rows[0]
+        first = row.first
+        alone = first == row.last > 0 and (len(rows) == 1 or rows[1].last < first)
+        if not alone or row.problem is not None or (days is not None and first < facts.as_of - days):
+            return leaf(facts, anchor)
+        verdict, _, basis = test(row)
+        if verdict == UNKNOWN:
+            return leaf(facts, anchor)
+        if (
+            limited
+            and row.low is not None
+            and abs(row.low - limit * (row.upper or 0.0 if times else 1.0)) <= close * (row.upper or 0.0 if times else 1.0)
+        ):
+            return leaf.decide_one(facts, row, anchor, rows)
+        shown = (_new(Evidence, (row.reference, row.date, row.value, True, leaf.note(row) if noted else row.note, concept)),)
+        return _new(Finding, (verdict, None, basis or ("computed" if row.computed else "recorded"), shown, None, (), (), None))
 
     return run

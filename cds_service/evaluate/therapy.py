@@ -30,7 +30,7 @@ class _Leaf:
             self.groups = tuple(drugs_of([name], vocabulary) for name in p.all_of)
         else:
             self.groups = (drugs_of(p.any_of, vocabulary),) if p.any_of else ()
-        self.drugs: tuple[str, ...] = tuple(sorted({d for group in self.groups for d in group} | {d for r in self.regimens for d in r.drugs}))
+        self.drugs: frozenset[str] = frozenset().union(*self.groups, *(r.drugs for r in self.regimens))
 
     def __call__(self, facts: Facts, anchor: Anchor | None) -> Finding:
         if self.p.off_for is not None or self.p.within is not None:
@@ -49,10 +49,10 @@ class _Leaf:
         """Episodes that last long enough, at the dose demanded, with enough distinct drugs."""
         if self.regimens:
             return [e for r in self.regimens for e in r.qualifying(facts)]
-        if not any(drug in facts.exposures for drug in self.drugs):
+        if self.drugs.isdisjoint(facts.exposures):
             return []
         if self.p.distinct > 1:
-            each = [e for drug in self.groups[0] for e in self.long_enough(facts, episodes(facts, (drug,), self.vocabulary))[:1]]
+            each = [e for drug in sorted(self.groups[0]) for e in self.long_enough(facts, episodes(facts, (drug,), self.vocabulary))[:1]]
             return each if len(each) >= self.p.distinct else []
         if len(self.groups) > 1:
             found = overlap([episodes(facts, group, self.vocabulary) for group in self.groups])

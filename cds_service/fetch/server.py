@@ -62,7 +62,8 @@ class FhirServer:
         return Talk(self._session, self._pool, access, time.monotonic() + self.budget, self.most_bytes)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Waits for questions under way: a connection given back after the session is closed would stay open."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
         self._session.close()
 
 

@@ -7,7 +7,7 @@ dataclass costs four times as much to make (docs/decisions/0003-facts-are-tuples
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 #: Why a list could not be read whole.
@@ -110,6 +110,8 @@ class Exposure(NamedTuple):
     mg_per_day: float | None = None
     date: str = ""
     value: str = ""
+    planned_first: int = 0  #: an end after the as-of day, as planned; 0: none
+    planned_last: int = 0
 
     def evidence(self, used: bool = True, note: str = "") -> Evidence:
         return Evidence(self.reference, self.date, self.value, used, note)
@@ -159,6 +161,17 @@ class Facts:
     incomplete: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     unmapped: tuple[Unmapped, ...] = ()
+
+
+def later(facts: Facts, day: int) -> Facts:
+    """The same record read on a later day, if nothing is added to it: what goes on, goes on."""
+
+    def on(e: Exposure) -> Exposure:
+        if e.planned_last:
+            return e._replace(end_first=min(e.planned_first, day), end_last=min(e.planned_last, day), ongoing=e.ongoing and e.planned_last >= day)
+        return e._replace(end_first=day, end_last=day) if e.ongoing else e
+
+    return replace(facts, as_of=day, exposures={drug: [on(e) for e in courses] for drug, courses in facts.exposures.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cds_service.model.facts import Evidence, Fault, Unmapped
+from cds_service.model.predicates import Predicate
 from cds_service.model.trials import Cohort, Criterion, Trial
 
 #: The four Kleene values and "does not apply". Their order is the precedence in `all`.
@@ -28,6 +29,14 @@ REASONS = (
 )
 
 
+class NearMiss(NamedTuple):
+    """A value close to its limit, on either side: both in words, and the value before it."""
+
+    value: str
+    limit: str
+    trend: str = ""
+
+
 class Finding(NamedTuple):
     """What one predicate says of one patient.
 
@@ -42,6 +51,15 @@ class Finding(NamedTuple):
     ask: str | None = None
     concepts: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    near: NearMiss | None = None
+
+
+class Reasoning(NamedTuple):
+    """A predicate, what it says of the patient, and the same of its parts."""
+
+    predicate: Predicate
+    finding: Finding
+    parts: tuple[Reasoning, ...]
 
 
 class Outcome(NamedTuple):
@@ -52,14 +70,42 @@ class Outcome(NamedTuple):
     finding: Finding
 
 
+class Decider(NamedTuple):
+    """Facts that, once known, settle a cohort. settles: excluded (they can rule it out) | either
+    (they decide it, whatever they are) | candidate (with them nothing stays open). cost: of the dearest."""
+
+    facts: tuple[str, ...]
+    criteria: tuple[str, ...]
+    settles: str
+    cost: str
+
+
+class LookAgain(NamedTuple):
+    """A day on which a criterion changes by time alone."""
+
+    day: int
+    criterion: str
+    why: str
+
+
+class Question(NamedTuple):
+    """An unknown that no result can settle."""
+
+    criterion: str
+    ask: str
+
+
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Of one cohort."""
+    """Of one cohort. The last three tell what would change it; empty until `explain` has looked."""
 
     trial: Trial
     cohort: Cohort
     status: str  #: not-applicable | excluded | possible | candidate
     outcomes: tuple[Outcome, ...]
+    decides: tuple[Decider, ...] = ()
+    look_again: tuple[LookAgain, ...] = ()
+    questions: tuple[Question, ...] = ()
 
     def of(self, outcome: str) -> tuple[Outcome, ...]:
         return tuple(o for o in self.outcomes if o.outcome == outcome)

@@ -240,4 +240,6 @@ def _add(desk: Desk, resource: Json, reference: str, drugs: dict[str, str], kind
     for drug, words in drugs.items():
         text = " ".join(str(words).split())[:160]
         fact = Exposure(drug, reference, kind, first, last, min(end_first, today), min(end_last, today), ongoing, amount, date, f"{text} {verb}")
+        if end_last > today:  # a supply or an order that goes on after today
+            fact = fact._replace(planned_first=end_first, planned_last=end_last)
         desk.exposures.setdefault(drug, []).append(fact)

@@ -38,9 +38,8 @@ _PANELS: Mapping[str, tuple[str, ...]] = {
     "24323-8": ("serum_creatinine", "serum_albumin", "alt", "ast", "bilirubin_total"),
 }
 
-#: Pathology reports by LOINC: study, surgical study, gross description, final diagnosis, laboratory
-#: report, report panel, procedure note.
-_PATHOLOGY = ("11526-1", "11529-5", "22634-0", "22637-3", "34122-2", "60567-5", "60568-3")
+#: Concepts that a DiagnosticReport's code may name.
+_REPORTED = frozenset({"pathology_report", "proc_renal_biopsy", "spec_renal_biopsy"})
 
 
 def templates(vocabulary: Vocabulary, concepts: Iterable[str]) -> dict[str, str]:
@@ -68,7 +67,7 @@ def templates(vocabulary: Vocabulary, concepts: Iterable[str]) -> dict[str, str]
 
 def _codes(vocabulary: Vocabulary, used: set[str]) -> dict[str, set[str]]:
     """Bare codes per list. Without their system: `|` is left unencoded by some EHRs and then matches nothing."""
-    codes: dict[str, set[str]] = {"reports": set(_PATHOLOGY)}
+    codes: dict[str, set[str]] = {}
     for (_, code), meanings in vocabulary.exact.items():
         for mapped in meanings:
             concept = vocabulary.concepts.get(mapped.concept)
@@ -76,8 +75,8 @@ def _codes(vocabulary: Vocabulary, used: set[str]) -> dict[str, set[str]]:
                 continue
             if concept.kind == "observation" and concept.results:
                 codes.setdefault(concept.results, set()).add(code)
-            elif concept.kind == "procedure" and "biopsy" in concept.id:
-                codes["reports"].add(code)
+            elif concept.id in _REPORTED:
+                codes.setdefault("reports", set()).add(code)
     for panel, members in _PANELS.items():
         for member in members:
             if member in used and member in vocabulary.concepts:

@@ -12,15 +12,18 @@ from cds_service.model.facts import TRUNCATED, UNAVAILABLE
 from cds_service.model.trials import Criterion, Trial
 from cds_service.model.vocabulary import LISTS, MEDICATION_LISTS
 
+BLANK = " " + NBSP
+_RUNS = re.compile(r" {2,}")
+
 
 def clean(text: str, longest: int = 0) -> str:
     """One line without control or direction marks; cut to whole words when longer than `longest`."""
     line = text
-    if not text.replace(NBSP, " ").isprintable():  # rare, and looking at each character is slow
+    if not text.isprintable() and not text.replace(NBSP, " ").isprintable():  # rare, and looking at each character is slow
         line = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text if unicodedata.category(c) not in ("Cf", "Cs"))
     if "  " in line:
-        line = re.sub(r" {2,}", " ", line)
-    line = line.strip(" " + NBSP)
+        line = _RUNS.sub(" ", line)
+    line = line.strip(BLANK)
     if longest and len(line) > longest:
         head = line[:longest].rsplit(" ", 1)[0]
         line = head + " …"

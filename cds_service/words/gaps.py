@@ -9,8 +9,9 @@ from cds_service.dates import iso, shift
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Evidence
 from cds_service.model.outcomes import Outcome
 from cds_service.model.predicates import Period
-from cds_service.words import at_start, clean, count, date_words, lists_words, name_of, number
-from cds_service.words.values import Ink, amount, dated, is_result, leaves, need_of, shown, value_words
+from cds_service.words import clean, count, date_words, lists_words, number
+from cds_service.words.asked import asked, need_of
+from cds_service.words.values import Ink, amount, dated, is_result, shown, value_words
 
 #: A value shown beside a missing one, and the value before the newest: what the evaluator notes on evidence.
 BESIDE, EARLIER = "shown, does not decide", "earlier"
@@ -32,7 +33,7 @@ class Gap(NamedTuple):
         """One concept a test that is still needed: of several that would each do (a count or a share) the first."""
         open_ = dict.fromkeys(self.concepts)
         for outcome in self.outcomes:
-            for leaf, _ in leaves(outcome.criterion.needs, True):
+            for leaf in asked(outcome.criterion).tests:
                 for spare in [c for c in leaf.concepts if c in open_][1:]:
                     del open_[spare]
         return tuple(open_)
@@ -50,8 +51,8 @@ def gaps(unknown: Iterable[Outcome], kind: str) -> tuple[Gap, ...]:
     """Gaps of one kind, pivotal criteria first, else in the order of the trial record."""
     found: dict[str, list[Outcome]] = {}
     for outcome in sorted((o for o in unknown if kind_of(o) == kind), key=lambda o: not o.criterion.pivotal):
-        found.setdefault(name_of(outcome.criterion).casefold(), []).append(outcome)
-    return tuple(Gap(name_of(same[0].criterion), tuple(same)) for same in found.values())
+        found.setdefault(asked(outcome.criterion).key, []).append(outcome)
+    return tuple(Gap(asked(same[0].criterion).name, tuple(same)) for same in found.values())
 
 
 def unread_lists(unknown: Iterable[Outcome], incomplete: Mapping[str, str]) -> dict[str, str]:
@@ -64,9 +65,8 @@ def unread_lists(unknown: Iterable[Outcome], incomplete: Mapping[str, str]) -> d
     return found or dict(incomplete)
 
 
-def tally(outcomes: Sequence[Outcome]) -> str:
+def tally(missing: int, points: int) -> str:
     """`3 results are missing, 2 points are open`; empty when nothing is."""
-    missing, points = len(gaps(outcomes, "result")), len(gaps(outcomes, "point"))
     said = [f"{count(missing, 'result is', 'results are')} missing"] if missing else []
     return ", ".join(said + ([f"{count(points, 'point is', 'points are')} open"] if points else []))
 
@@ -84,7 +84,7 @@ class Reader(NamedTuple):
 
 def gap_words(reader: Reader, gap: Gap) -> str:
     """`Neutrophil count: only a share, 58 % (18 Oct 2026); needs at least 1 × 10⁹/L`."""
-    return reader.ink.text(at_start(gap.what)) + reason_words(reader, gap.outcomes[0])
+    return reader.ink.text(asked(gap.outcomes[0].criterion).start) + reason_words(reader, gap.outcomes[0])
 
 
 def reason_words(reader: Reader, outcome: Outcome) -> str:
@@ -185,7 +185,7 @@ def _stale(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
 def _limit_of_age(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
     """`older than 6 months`: by the criterion's own period, else the concept's freshness, else what the date shows."""
     concepts = set(outcome.finding.concepts)
-    for leaf, _ in leaves(outcome.criterion.needs, True):
+    for leaf in asked(outcome.criterion).tests:
         if leaf.within and (not concepts or concepts & set(leaf.concepts)):
             return f"older than {_period(leaf.within)}"
     days = {reader.fresh[c] for c in outcome.finding.concepts if c in reader.fresh}
@@ -210,7 +210,7 @@ def _conflicting(reader: Reader, outcome: Outcome) -> str:
     ink = reader.ink
     if len(seen) > 1:
         return ": results disagree: " + ", ".join(value_words(ink, e) + dated(ink, e) for e in seen[:3])
-    if seen and any(leaf.formula for leaf, _ in leaves(outcome.criterion.needs, True)):
+    if seen and any(leaf.formula for leaf in asked(outcome.criterion).tests):
         return f" {value_words(ink, seen[0])}{dated(ink, seen[0])}: two formulas disagree{_needs(outcome, seen[0])}"
     return ": results disagree"
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from cds_service.dates import NBSP
 from cds_service.model.facts import Evidence
 from cds_service.model.outcomes import Outcome
-from cds_service.model.predicates import All, Any, AtLeast, Doubt, Limit, Not, ObservationIs, Predicate, Relapse, Response, Trend, Unless, When
-from cds_service.units import pretty, tidy
-from cds_service.words import at_start, clean, date_words, name_of, number
+from cds_service.words import BLANK, clean, date_words
+from cds_service.words.asked import asked, need_of
 
-#: Notes on a value that is held against an upper limit. A limit without its unit is not shown: the value beside it may be in another.
-UPPER, BARE, SITE = re.compile(r"upper limit \d[\d.e+-]* \S.*"), re.compile(r"upper limit \d[\d.e+-]*"), "upper limit from site settings"
-_AT = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "below"}
-_OPPOSITE = {"ge": "lt", "gt": "le", "le": "gt", "lt": "ge"}
+#: A note on a value. An upper limit without its unit is not shown: the value beside it may be in another.
+BARE = re.compile(r"upper limit \d[\d.e+-]*")
 _COMPARED = {"<": "below", ">": "above", "<=": "at most", "≤": "at most", ">=": "at least", "≥": "at least"}
+_GROUPED, _PLAIN = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?"), re.compile(r"\d+(\.\d+)?")
 _AMOUNT = re.compile(r"(?P<sign>[<>]=?|[≤≥])?\s*(?P<number>\d+(?:[.,]\d+)*)(?P<unit>(?:\s|[^\d\s:.,/-]).*)?")
 
 
@@ -41,8 +39,8 @@ class Amount(NamedTuple):
 
     @property
     def number(self) -> float | None:
-        plain = self.digits.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", self.digits) else self.digits
-        return float(plain) if re.fullmatch(r"\d+(\.\d+)?", plain) else None
+        plain = self.digits.replace(",", "") if _GROUPED.fullmatch(self.digits) else self.digits
+        return float(plain) if _PLAIN.fullmatch(plain) else None
 
 
 def amount(value: str) -> Amount | None:
@@ -50,78 +48,8 @@ def amount(value: str) -> Amount | None:
     found = _AMOUNT.fullmatch(clean(value, 60))
     if not found:
         return None
-    unit = (found["unit"] or "").strip(" " + NBSP)
-    return Amount(found["sign"] or "", found["number"], unit.replace(" ", NBSP))
-
-
-class Need(NamedTuple):
-    """What a criterion asks of one test, in the reader's direction."""
-
-    limits: tuple[Limit, ...]
-    unit: str
-    times: bool
-    titre: bool
-
-    def words(self, beside: str = "", note: str = "") -> str:
-        """`at least 45`; the unit is not repeated when it is long and `beside` already shows it."""
-        said = []
-        for limit in self.limits:
-            if self.titre:
-                bound = f"1:{number(limit.value)}"
-            elif self.times:
-                bound = f"{number(limit.value)}{NBSP}×{NBSP}upper limit" + (
-                    f" ({clean(note.removeprefix('upper limit '))})" if UPPER.fullmatch(note) else ""
-                )
-            else:
-                bound = number(limit.value) + self._unit(beside)
-            said.append(f"{_AT[limit.op]} {bound}")
-        return " and ".join(said) + (f", {note}" if note == SITE else "")
-
-    def _unit(self, beside: str) -> str:
-        unit = pretty(self.unit) if self.unit else ""
-        if unit in ("", "1") or (len(unit) > 6 and same_unit(beside, self.unit)):
-            return ""
-        return NBSP + unit.replace(" ", NBSP)
-
-
-def same_unit(recorded: str, ucum: str) -> bool:
-    plain = recorded.replace(NBSP, " ")
-    return bool(plain) and (plain == pretty(ucum) or tidy(plain) == tidy(ucum))
-
-
-def leaves(p: Predicate, wanted: bool) -> Iterator[tuple[ObservationIs, bool]]:
-    """The tests a predicate asks for, each with whether it is wanted. A course has a test but no one limit to hold a value against."""
-    match p:
-        case ObservationIs():
-            yield p, wanted
-        case Not():
-            yield from leaves(p.part, not wanted)
-        case All() | Any() | AtLeast():
-            for part in p.parts:
-                yield from leaves(part, wanted)
-        case When() | Unless():
-            yield from leaves(p.part, wanted)
-        case Response():
-            yield from leaves(p.shows, wanted)
-        case Trend() | Relapse():
-            yield ObservationIs((p.concept,)), wanted
-        case Doubt():  # its limit raises a question, it is not what the trial asks for
-            yield from ((ObservationIs(leaf.concepts), kept) for leaf, kept in leaves(p.part, wanted))
-
-
-def need_of(outcome: Outcome, concept: str = "") -> Need | None:
-    """The one limit that the outcome's tests (or one of them) are held against; None when there is none or more than one."""
-    criterion, concepts = outcome.criterion, {concept} if concept else set(outcome.finding.concepts)
-    asked = list(leaves(criterion.needs, criterion.kind != "exclusion"))
-    if concepts:
-        asked = [(leaf, wanted) for leaf, wanted in asked if concepts & set(leaf.concepts)]
-    found: set[Need] = set()
-    for leaf, wanted in asked:
-        limits = leaf.limits if wanted else tuple(Limit(_OPPOSITE[limit.op], limit.value) for limit in leaf.limits)
-        if not limits or (not wanted and len(limits) > 1):  # outside a range has no short words
-            return None
-        found.add(Need(limits, leaf.unit, leaf.times, leaf.titre))
-    return found.pop() if len(found) == 1 else None
+    sign, digits, unit = found.groups("")
+    return Amount(sign, digits, unit.strip(BLANK).replace(" ", NBSP))
 
 
 def is_result(evidence: Evidence) -> bool:
@@ -136,8 +64,8 @@ def value_words(ink: Ink, evidence: Evidence) -> str:
 
 
 def dated(ink: Ink, evidence: Evidence, computed: bool = False) -> str:
-    said = [ink.text(date_words(evidence.date))] if evidence.date else ["no date"]
-    return f" ({', '.join([*said, *(['computed'] if computed else [])])})"
+    said = ink.text(date_words(evidence.date)) if evidence.date else "no date"
+    return f" ({said}, computed)" if computed else f" ({said})"
 
 
 _KIND = re.compile(r" \((?:order|statement|administration|dispense)\)$")
@@ -170,7 +98,7 @@ def fact_words(ink: Ink, outcome: Outcome, names: Mapping[str, str], most: int =
     if not used:
         return ""
     computed, short = outcome.finding.basis == "computed", clean(outcome.criterion.short)
-    name = ink.text(at_start(name_of(outcome.criterion)))
+    name = ink.text(asked(outcome.criterion).start)
     first = used[0]
     if len(used) > 1 or not is_result(first):
         return f"{name}: {'; '.join(_called(ink, e, names) + shown(ink, e, computed) for e in used[:most])}"

@@ -381,6 +381,7 @@ class Ehr:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            timeout = 5  # a connection left idle must not hold up the end of a test
 
             def do_GET(self):
                 ehr.seen.append(self.path)
