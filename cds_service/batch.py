@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import orjson
 
-from cds_service import pipeline, report, wire
+from cds_service import pipeline, reasoning, report, wire
 from cds_service.errors import BadInput
 from cds_service.fetch import from_bundle
 from cds_service.model.outcomes import Answer
@@ -59,10 +59,28 @@ def run(files: tuple[str, ...], asked: Asked) -> int:
 
 def answer_for(name: str, asked: Asked) -> Answer:
     record = from_bundle(read(name))
-    answer = pipeline.assess(record, asked.rules, asked.as_of.toordinal())
+    answer, _ = pipeline.explained(record, asked.rules, asked.as_of.toordinal())
     if not asked.trials:
         return answer
     return replace(answer, assessments=tuple(a for a in answer.assessments if a.trial.id in asked.trials))
+
+
+def explain_one(name: str, asked: Asked, cohort: str, html: Path | None) -> None:
+    """Print the reasoning for one cohort, or write it as a page. Raises BadInput."""
+    try:
+        answer, facts = pipeline.explained(from_bundle(read(name)), asked.rules, asked.as_of.toordinal())
+    except BadInput as fault:
+        raise BadInput(f"{name}: {fault}") from None
+    assessment = next(a for a in answer.assessments if a.trial.id in asked.trials and a.cohort.id == cohort)
+    page = reasoning.sheet(answer, assessment, lambda c: asked.rules.evaluator.reasoning(c, facts), asked.rules.names)
+    if html is None:
+        click.echo(reasoning.as_text(page), nl=False)
+        return
+    try:
+        html.write_text(reasoning.as_html(page), encoding="utf-8")
+    except OSError as fault:
+        raise BadInput(f"{html}: {fault.strerror or 'cannot be written'}") from None
+    click.echo(str(html))
 
 
 def read(name: str) -> object:

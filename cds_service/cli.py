@@ -69,6 +69,24 @@ def evaluate(bundles: tuple[str, ...], as_of: date | None, trials: tuple[str, ..
 
 
 @cli.command()
+@click.argument("bundle")
+@click.option("--trial", required=True, metavar="NCT", help="The trial.")
+@click.option("--cohort", required=True, help="Its patient group, such as rmn.")
+@click.option("--as-of", type=day, metavar="DATE", help="Read the record as of this day. Default: today.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write one self-contained page instead.")
+def explain(bundle: str, trial: str, cohort: str, as_of: date | None, html: Path | None) -> int:
+    """The whole reasoning for one patient group as a tree with evidence, and what would change it."""
+    from cds_service.batch import Asked, explain_one
+
+    rules = _rules(_settings())
+    known = {f"{t.id}/{c.id}" for t in rules.trials for c in t.cohorts}
+    if f"{trial.upper()}/{cohort}" not in known:
+        raise click.UsageError(f"no patient group {trial.upper()}/{cohort}; there are {', '.join(sorted(known))}")
+    explain_one(bundle, Asked(rules, as_of or today(), frozenset((trial.upper(),)), "text"), cohort, html)
+    return OK
+
+
+@cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")

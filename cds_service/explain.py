@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import product
+from typing import NamedTuple
 
+from cds_service import logic
 from cds_service.dates import shift
 from cds_service.model.facts import Facts
-from cds_service.model.outcomes import MANUAL, UNKNOWN, Assessment, Decider, Finding, LookAgain, Outcome, Question, Reasoning
+from cds_service.model.outcomes import FALSE, MANUAL, TRUE, UNKNOWN, Assessment, Decider, Finding, LookAgain, Outcome, Question, Reasoning
 from cds_service.model.predicates import (
     Age,
+    All,
+    Any,
+    AtLeast,
     ConditionIs,
+    Doubt,
     EventIs,
+    Not,
     ObservationIs,
     Period,
     Predicate,
@@ -20,6 +28,8 @@ from cds_service.model.predicates import (
     Sex,
     Therapy,
     Trend,
+    Unless,
+    When,
     parts_of,
 )
 from cds_service.model.trials import Criterion
@@ -35,15 +45,54 @@ def with_deciders(assessment: Assessment, reasoning: Callable[[Criterion], Reaso
     """Add the smallest sets of facts that would settle the cohort, and the questions apart."""
     if assessment.status != "possible":
         return assessment
-    needed: dict[str, frozenset[str]] = {}
+    needed: dict[str, _Need] = {}
     questions: list[Question] = []
     for outcome in assessment.of("unknown"):
-        facts = needed_facts(reasoning(outcome.criterion))
+        tree = reasoning(outcome.criterion)
+        facts = needed_facts(tree)
         if facts is None:
             questions.append(Question(outcome.criterion.id, _ask(outcome)))
         else:
-            needed[outcome.criterion.id] = facts
+            ends = possible_verdicts(tree)
+            bad = TRUE if outcome.criterion.kind == "exclusion" else FALSE
+            needed[outcome.criterion.id] = _Need(facts, bad in ends, UNKNOWN not in ends)
     return replace(assessment, decides=tuple(_deciders(needed, bool(questions), vocabulary)), questions=tuple(questions))
+
+
+class _Need(NamedTuple):
+    """What settles one criterion; whether it can then fail; whether it is then decided, whatever was found."""
+
+    facts: frozenset[str]
+    can_fail: bool
+    sure: bool
+
+
+def possible_verdicts(tree: Reasoning) -> frozenset[int]:
+    """What a predicate can come to once its open facts are known, whatever they turn out to be."""
+    predicate, finding, parts = tree
+    if finding.verdict != UNKNOWN:
+        return frozenset((finding.verdict,))
+    if not parts:
+        return frozenset((TRUE, FALSE)) if finding.reason not in _QUESTIONS else frozenset((UNKNOWN,))
+    ways = [possible_verdicts(part) for part in parts]
+    match predicate:
+        case All():
+            return frozenset(logic.all_of(way) for way in product(*ways))
+        case Any():
+            return frozenset(logic.any_of(way) for way in product(*ways))
+        case AtLeast(count, _):
+            return frozenset(logic.at_least(count, way) for way in product(*ways))
+        case Not():
+            return frozenset(logic.negate(verdict) for verdict in ways[0])
+        case Doubt():
+            return frozenset(UNKNOWN if verdict == TRUE else verdict for verdict in ways[0])
+        case When():
+            return frozenset(logic.when(guard, body, None) for guard, body in product(*ways))
+        case Unless(_, _, then):
+            excused = TRUE if then == "met" else UNKNOWN
+            return frozenset(excused if part == FALSE and excuse == TRUE else part for part, excuse in product(*ways))
+        case _:
+            return frozenset((TRUE, FALSE, UNKNOWN))
 
 
 def needed_facts(tree: Reasoning) -> frozenset[str] | None:
@@ -99,16 +148,20 @@ def _drug_names(therapy: Therapy) -> Iterable[str]:
         yield from _drug_names(regimen)
 
 
-def _deciders(needed: Mapping[str, frozenset[str]], questions: bool, vocabulary: Vocabulary) -> list[Decider]:
+def _deciders(needed: Mapping[str, _Need], questions: bool, vocabulary: Vocabulary) -> list[Decider]:
     """Each set of facts once, with all criteria it settles; those that settle most, and cost least, first."""
     found = []
-    for facts in set(needed.values()):
-        settled = tuple(criterion for criterion, need in needed.items() if need <= facts)
+    for facts in {need.facts for need in needed.values()}:
+        settled = [criterion for criterion, need in needed.items() if need.facts <= facts]
         whole = not questions and len(settled) == len(needed)
-        found.append(Decider(tuple(sorted(facts)), settled, "either" if whole else "excluded", _dearest(facts, vocabulary)))
-    found.sort(key=lambda d: (-len(d.criteria), _COSTS.index(d.cost), len(d.facts), d.facts))
-    if not questions and len(needed) > 1 and not any(d.settles == "either" for d in found):
-        union = frozenset().union(*needed.values())
+        if whole and all(needed[c].sure for c in settled) and any(needed[c].can_fail for c in settled):
+            ends = "either"
+        else:
+            ends = "excluded" if any(needed[c].can_fail for c in settled) else "candidate"
+        found.append(Decider(tuple(sorted(facts)), tuple(settled), ends, _dearest(facts, vocabulary)))
+    found.sort(key=lambda d: (d.settles == "candidate", -len(d.criteria), _COSTS.index(d.cost), len(d.facts), d.facts))
+    if not questions and len(found) > 1 and not any(len(d.criteria) == len(needed) for d in found):
+        union = frozenset().union(*(need.facts for need in needed.values()))
         found.append(Decider(tuple(sorted(union)), tuple(needed), "candidate", _dearest(union, vocabulary)))
     return found
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cds_service import cards, criteria, evaluate, mappings, wire
+from cds_service import cards, criteria, evaluate, explain, mappings, wire
 from cds_service.config import Settings
 from cds_service.errors import PreconditionFailed
 from cds_service.model.cards import Card
-from cds_service.model.facts import Facts, Record
+from cds_service.model.facts import Facts, Record, later
 from cds_service.model.hooks import HookRequest
-from cds_service.model.outcomes import Answer
+from cds_service.model.outcomes import Answer, Assessment
 from cds_service.model.predicates import concepts_of
-from cds_service.model.trials import Trial
+from cds_service.model.trials import Criterion, Trial
 from cds_service.model.vocabulary import Coding, Vocabulary
 from cds_service.normalise import normalise
 
@@ -70,6 +70,23 @@ def decide(request: HookRequest, rules: Rules, gather: Gather, as_of: int, setti
         raise PreconditionFailed("The problem list could not be read whole, and what was read names no disease of a trial.", missing=("conditions",))
     answer = _answer(facts, rules, closed_too=settings.sandbox)
     return answer, cards.compose(answer, settings.max_cards, settings.smart_url, rules.orders, rules.names, rules.fresh)
+
+
+def explained(record: Record, rules: Rules, as_of: int) -> tuple[Answer, Facts]:
+    """As `assess`, with what would change each answer, and the facts it rests on."""
+    facts = normalise(record, rules.vocabulary, as_of)
+    answer = _answer(facts, rules)
+    return replace(answer, assessments=tuple(_explain(a, facts, rules) for a in answer.assessments)), facts
+
+
+def _explain(assessment: Assessment, facts: Facts, rules: Rules) -> Assessment:
+    decided = explain.with_deciders(assessment, lambda c: rules.evaluator.reasoning(c, facts), rules.vocabulary)
+    days: dict[int, Facts] = {}
+
+    def outcome_on(criterion: Criterion, day: int) -> str:
+        return rules.evaluator.outcome_on(criterion, days.setdefault(day, later(facts, day)))
+
+    return explain.with_look_again(decided, facts, outcome_on, rules.vocabulary)
 
 
 def _answer(facts: Facts, rules: Rules, closed_too: bool = True) -> Answer:

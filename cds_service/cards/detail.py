@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from cds_service.words.gaps import Reader, gap_words, reason_words
 from cds_service.words.kept import once_for_each
 from cds_service.words.values import Ink, amount, fact_words, is_result
 
-INK = Ink(escape, strong)
+INK = Ink(escape, strong, lru_cache(maxsize=8192)(escape))
 _SHOWN = 3  #: items of a list
 _ROW = 160  #: characters of a line that joins short names
 
@@ -40,7 +41,7 @@ class Page(NamedTuple):
 def detail(page: Page) -> str:
     sides = page.sides
     fits = list(_why(page)) if page.candidate else []
-    near = watch(INK, sides.met)
+    near = watch(INK, sides.shown)
     blocks = [
         _incomplete(sides),
         _items("Why it may fit", [line for _, line in fits]) if page.candidate else _missing(page),
@@ -110,18 +111,18 @@ def _row(heading: str, items: Sequence[str]) -> str:
     return f"**{heading} ({len(items)}):** {'; '.join(unique[:shown])}{more}"
 
 
-def _telling(met: Sequence[Outcome], rank: Callable[[Outcome], int]) -> Iterator[Outcome]:
+def _telling(shown: Sequence[Outcome], rank: Callable[[Outcome], int]) -> Iterator[Outcome]:
     """Met criteria that a reader can check: pivotal first, then by rank, then those that measure, else in the trial's own order.
 
     One at a time: looking into the evidence costs, and only the first few are shown.
     """
     for pivotal in (True, False):
         ranked: dict[int, list[Outcome]] = {}
-        for outcome in met:
-            if outcome.criterion.pivotal is pivotal and outcome.finding.evidence:
+        for outcome in shown:
+            if outcome.criterion.pivotal is pivotal:
                 ranked.setdefault(rank(outcome), []).append(outcome)
         for key in sorted(ranked):
-            words = []
+            words: list[Outcome] = []
             for outcome in filter(_can_be_checked, ranked[key]):
                 if _measured(outcome):
                     yield outcome
@@ -136,27 +137,26 @@ def _can_be_checked(outcome: Outcome) -> bool:
 
 
 def _measured(outcome: Outcome) -> bool:
-    return any(e.used and is_result(e) and amount(e.value) for e in outcome.finding.evidence)
+    return any([amount(e.value) for e in outcome.finding.evidence if e.used and is_result(e)])
 
 
 def _why(page: Page) -> Iterator[tuple[Outcome, str]]:
     """Inclusions before exclusions."""
-    telling = _telling(page.sides.met, lambda o: o.criterion.kind != "inclusion")
+    telling = _telling(page.sides.shown, lambda o: o.criterion.kind != "inclusion")
     return ((o, fact_words(INK, o, page.names)) for o in islice(telling, _SHOWN))
 
 
 def _met(page: Page, said: set[str]) -> str:
     """One fact that is not on the card yet, and how much rests on nothing being recorded."""
-    met = page.sides.met
-    bare = sum([o.finding.basis == "no-record" for o in met])
+    met, bare = page.sides.met, page.sides.bare
     rest = f"{bare} with no record of the excluded condition" if bare else ""
     fact = "" if page.candidate else _fact(page, said)
     among = "; ".join([part for part in (in_sentence(fact), rest) if part])
-    return f"**Met ({len(met)}),** among them {among}" if among else ""
+    return f"**Met ({met}),** among them {among}" if among else ""
 
 
 def _fact(page: Page, said: set[str]) -> str:
-    telling = _telling(page.sides.met, lambda o: 2 * (need_of(o) is None) + (o.criterion.kind != "inclusion"))
+    telling = _telling(page.sides.shown, lambda o: 2 * (need_of(o) is None) + (o.criterion.kind != "inclusion"))
     return next((fact_words(INK, o, page.names, 2) for o in telling if o.criterion.id not in said), "")
 
 

@@ -21,7 +21,7 @@ def escape(text: str) -> str:
         line = _AMPERSAND.sub("&amp;", line).replace("<", "&lt;")
         line = _MARKS.sub(r"\\\1", line)
         line = _ADDRESS.sub(lambda found: found[0] + _JOINER, line)
-    start = _STARTS.match(line)
+    start = None if line[:1].isalpha() else _STARTS.match(line)
     if start:  # at the start of a line these open a heading, a quotation or a list
         at = start.end() if start[0].isdigit() else 0
         line = f"{line[:at]}\\{line[at:]}"

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cds_service.model.outcomes import Answer, Assessment, Outcome
-from cds_service.words.gaps import Gap, gaps, kind_of, unread_lists
+from cds_service.words.gaps import Gap, grouped, kind_of, unread_lists
 
 
 class Sides(NamedTuple):
-    """`results` a test can settle, `points` it cannot.
+    """`met`, `bare`: how many are met, and how many of them for want of a record; `shown`: those with evidence to show.
 
-    `lists`: what was not read and leaves the cohort open, list -> why; empty when the check is complete.
+    `results`: what a test can settle, `points` what it cannot. `lists`: what was not read and leaves the
+    cohort open, list -> why; empty when the check is complete.
     """
 
     assessment: Assessment
-    met: tuple[Outcome, ...]
+    met: int
+    bare: int
+    shown: tuple[Outcome, ...]
     manual: tuple[Outcome, ...]
     unread: tuple[Outcome, ...]
     results: tuple[Gap, ...]
@@ -25,17 +28,21 @@ class Sides(NamedTuple):
 
 
 def sides(assessment: Assessment, answer: Answer) -> Sides:
-    found: dict[str, list[Outcome]] = {"met": [], "not-met": [], "unknown": [], "manual": [], "not-applicable": []}
+    met = bare = 0
+    shown, manual = [], []
+    unknown: dict[str, list[Outcome]] = {"unread": [], "result": [], "point": []}
     for outcome in assessment.outcomes:
-        found[outcome.outcome].append(outcome)
-    unknown = found["unknown"]
-    unread = tuple(o for o in unknown if kind_of(o) == "unread")
-    return Sides(
-        assessment,
-        tuple(found["met"]),
-        tuple(found["manual"]),
-        unread,
-        gaps(unknown, "result"),
-        gaps(unknown, "point"),
-        unread_lists(unread, dict(answer.incomplete)) if unread else {},
-    )
+        _, word, finding = outcome
+        if word == "met":
+            met += 1
+            if finding.basis == "no-record":
+                bare += 1
+            if finding.evidence:
+                shown.append(outcome)
+        elif word == "unknown":
+            unknown[kind_of(outcome)].append(outcome)
+        elif word == "manual":
+            manual.append(outcome)
+    unread = tuple(unknown["unread"])
+    lists = unread_lists(unread, dict(answer.incomplete)) if unread else {}
+    return Sides(assessment, met, bare, tuple(shown), tuple(manual), unread, grouped(unknown["result"]), grouped(unknown["point"]), lists)

@@ -31,7 +31,7 @@ def summary(sides: Sides) -> str:
 
 
 def _candidate(sides: Sides) -> list[str]:
-    met, manual = len(sides.met), len(sides.manual)
+    met, manual = sides.met, len(sides.manual)
     ask = f"; {manual} {'needs' if manual == 1 else 'need'} a person" if manual else ""
     return [f"All {met} criteria the record can answer are met{ask}."]
 

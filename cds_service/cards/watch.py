@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 from cds_service.model.facts import Evidence
 from cds_service.model.outcomes import Outcome
-from cds_service.words import date_words
 from cds_service.words.asked import Need, asked, need_of, same_unit
 from cds_service.words.gaps import EARLIER
-from cds_service.words.values import Amount, Ink, amount, dated, is_result
+from cds_service.words.values import Amount, Ink, amount, dated, day_words, is_result
 
 _CLOSE = 0.2
 _YEARS = re.compile(r"(\d{1,3}) years?\b")
@@ -32,48 +31,47 @@ class _Pair(NamedTuple):
     now: Evidence
     before: Evidence
     last: Amount
-    earlier: Amount
+    first: Amount
     distance: float
 
 
 def watch(ink: Ink, met: Sequence[Outcome]) -> Near | None:
     """The value nearest to its limit and moving towards it; no such value: an age in its last year."""
-    pairs = [pair for outcome in met if len(outcome.finding.evidence) > 1 and (pair := _pair(outcome))]
-    if pairs:
-        return _worded(ink, min(pairs, key=lambda pair: pair.distance))
-    return next((near for outcome in met if outcome.finding.evidence and (near := _age(ink, outcome))), None)
+    nearest: _Pair | None = None
+    for outcome in met:
+        if len(outcome.finding.evidence) > 1:
+            pair = _pair(outcome)
+            if pair and (nearest is None or pair.distance < nearest.distance):
+                nearest = pair
+    if nearest:
+        return _worded(ink, nearest)
+    return next(filter(None, [_age(ink, outcome) for outcome in met if asked(outcome.criterion).oldest is not None]), None)
 
 
 def _pair(outcome: Outcome) -> _Pair | None:
-    """The numbers come first: hardly a value is near its limit, and only the nearest is put into words."""
-    results = [e for e in outcome.finding.evidence if is_result(e)]
-    now = next((e for e in results if e.used), None)
-    need = need_of(outcome, now.concept) if now else None
-    if now is None or need is None or need.times or need.titre or len(need.limits) != 1:
+    """What costs least comes first: hardly a value has an earlier one beside it, and only the nearest to a limit is worded."""
+    evidence = outcome.finding.evidence
+    earlier = [e for e in evidence if not e.used and e.note in ("", EARLIER) and e.date and is_result(e)]
+    now = next((e for e in evidence if e.used and is_result(e)), None) if earlier else None
+    before = max([e for e in earlier if e.date[:10] < now.date[:10]], key=_BY_DATE, default=None) if now else None
+    if now is None or before is None:
         return None
-    before = _before(now, results)
-    last, earlier = amount(now.value), amount(before.value) if before else None
-    if before is None or last is None or earlier is None:
+    need, last, first = need_of(outcome, now.concept), amount(now.value), amount(before.value)
+    if need is None or last is None or first is None or need.times or need.titre or len(need.limits) != 1:
         return None
-    distance = _closing_in(need, last, earlier)
-    return None if distance is None else _Pair(outcome, need, now, before, last, earlier, distance)
+    distance = _closing_in(need, last, first)
+    return None if distance is None else _Pair(outcome, need, now, before, last, first, distance)
 
 
-def _before(now: Evidence, results: Iterable[Evidence]) -> Evidence | None:
-    """The newest value before this one."""
-    older = [e for e in results if not e.used and e.note in ("", EARLIER) and e.date and e.date[:10] < now.date[:10]]
-    return max(older, key=_BY_DATE, default=None)
-
-
-def _closing_in(need: Need, last: Amount, earlier: Amount) -> float | None:
+def _closing_in(need: Need, last: Amount, first: Amount) -> float | None:
     """How far the value is from its limit, when that is near and it was farther; both must be in the limit's own unit."""
     limit = need.limits[0]
-    now, was = last.number, earlier.number
-    if last.sign or earlier.sign or now is None or was is None:
+    now, was = last.number, first.number
+    if last.sign or first.sign or now is None or was is None:
         return None
     if not limit.value or abs(now - limit.value) > _CLOSE * abs(limit.value):
         return None
-    if last.unit != earlier.unit or not (same_unit(last.unit, need.unit) or (not last.unit and need.unit in ("", "1"))):
+    if last.unit != first.unit or not (same_unit(last.unit, need.unit) or (not last.unit and need.unit in ("", "1"))):
         return None
     towards = now < was if limit.op in ("ge", "gt") else now > was
     return abs(now - limit.value) / abs(limit.value) if towards else None
@@ -83,17 +81,15 @@ def _worded(ink: Ink, near: _Pair) -> Near:
     criterion = near.outcome.criterion
     # the unit once, with the limit; a long one not at all: the value's own row shows it
     limit = ink.text(near.need.words(near.last.unit))
-    name = ink.text(asked(criterion).start) if criterion.short else ink.text(asked(criterion).name) + ":"
+    name = ink.own(asked(criterion).start) if criterion.short else ink.own(asked(criterion).name) + ":"
     said = f"{name} {ink.strong(near.last.digits)}{dated(ink, near.now, near.outcome.finding.basis == 'computed')}"
-    was = f"was {ink.text(near.earlier.digits)} on {ink.text(date_words(near.before.date))}"
+    was = f"was {ink.text(near.first.digits)} on {day_words(ink, near.before.date)}"
     return Near(criterion.id, f"{said}; needs {limit}; {was}")
 
 
 def _age(ink: Ink, outcome: Outcome) -> Near | None:
     """Completed years at the upper end: the next birthday passes the limit."""
     top = asked(outcome.criterion).oldest
-    if top is None:
-        return None
     for evidence in outcome.finding.evidence:
         found = _YEARS.match(evidence.value)
         if found and int(found[1]) == top:

@@ -4,8 +4,21 @@
 `server` is the only place that goes to the network.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from cds_service.fetch.files import from_bundle
 from cds_service.fetch.gathering import gather
-from cds_service.fetch.server import FhirServer
+
+if TYPE_CHECKING:
+    from cds_service.fetch.server import FhirServer
 
 __all__ = ["FhirServer", "from_bundle", "gather"]
+
+
+def __getattr__(name: str) -> Any:
+    """FhirServer at its first use: the HTTP libraries take a tenth of a second to load, and who evaluates a file asks nobody."""
+    if name == "FhirServer":
+        from cds_service.fetch.server import FhirServer
+
+        return FhirServer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

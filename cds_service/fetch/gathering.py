@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 from cds_service.errors import PreconditionFailed
-from cds_service.fetch.bundles import Part, Resource, read_page, unavailable, unique
-from cds_service.fetch.server import FhirServer, Talk, Unreadable
+from cds_service.fetch.bundles import Part, Resource, Unreadable, read_page, unavailable, unique
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Fault, Record
 from cds_service.model.hooks import HookRequest
 from cds_service.model.vocabulary import LISTS
+
+if TYPE_CHECKING:
+    from cds_service.fetch.server import FhirServer, Talk
 
 _UNTURNED = "the next page was not read"
 REQUIRED = ("patient", "conditions")
@@ -78,7 +80,7 @@ def _patient(value: object, wanted: str) -> Part:
         return unavailable("no Patient there")
     if any(p.get("id") != wanted for p in found):
         return unavailable("another patient than context.patientId")
-    return Part(found[:1])
+    return Part(found[:1], kinds={"Patient"})
 
 
 def _demand(parts: Mapping[str, Part]) -> None:
@@ -167,12 +169,13 @@ class _Search:
         if stopped:
             whys.append(stopped)
         return Part(
-            tuple(r for page in pages for r in page.resources),
+            [r for page in pages for r in page.resources],
             TRUNCATED if whys else None,
             tuple(whys),
             "",
             sum(page.matches for page in pages),
             pages[0].total,
+            {kind for page in pages for kind in page.kinds},
         )
 
 
@@ -198,23 +201,28 @@ def _join(patient_id: str, parts: Mapping[str, Part], talk: Talk | None) -> Reco
         if part.state is not None and incomplete.get(list_of(key)) != UNAVAILABLE:
             incomplete[list_of(key)] = part.state
         faults.extend(Fault(key, why) for why in dict.fromkeys(part.whys))
-        # A Patient that another list includes may be another patient, such as a relative.
-        resources.extend(r for r in part.resources if key == "patient" or r["resourceType"] != "Patient")
+        if key == "patient" or "Patient" not in part.kinds:
+            resources += part.resources
+        else:  # a Patient that another list includes may be another patient, such as a relative
+            resources += [r for r in part.resources if r["resourceType"] != "Patient"]
     resources = unique(resources)
-    found, open_lists = _medications(resources, talk)
+    drugs = unique(r for part in parts.values() if not part.kinds.isdisjoint(_DRUG_LISTS) for r in part.resources)
+    found, open_lists = _medications(resources, list(_pointers(drugs)), talk)
     for name, count in open_lists.items():
         incomplete.setdefault(name, TRUNCATED)
         faults.append(Fault(name, f"{count} entries name a Medication that was not sent and could not be read"))
     return Record(patient_id, resources + found, incomplete, tuple(faults))
 
 
-def _medications(resources: list[Resource], talk: Talk | None) -> tuple[list[Resource], dict[str, int]]:
+def _medications(resources: list[Resource], named: list[tuple[str, str]], talk: Talk | None) -> tuple[list[Resource], dict[str, int]]:
     """Medications that prescriptions only point to, and the lists with pointers left open.
 
     A prescription for an unknown drug could be any drug: nothing on such a list proves an absence.
     """
+    if not named:
+        return [], {}
     known = {r.get("id") for r in resources if r["resourceType"] == "Medication"}
-    pointers = [(name, identity) for name, identity in _pointers(resources) if identity not in known]
+    pointers = [(name, identity) for name, identity in named if identity not in known]
     wanted = list(dict.fromkeys(identity for _, identity in pointers if identity))
     jobs = [] if talk is None else [_Medication(talk, identity) for identity in wanted[:MOST_MEDICATIONS]]
     if talk is not None and jobs:
@@ -228,8 +236,8 @@ def _medications(resources: list[Resource], talk: Talk | None) -> tuple[list[Res
     return found, open_lists
 
 
-def _pointers(resources: list[Resource]) -> Iterator[tuple[str, str]]:
-    """(list, id of the Medication; empty where the pointer cannot be followed)."""
+def _pointers(resources: Iterable[Resource]) -> Iterator[tuple[str, str]]:
+    """(list, id of the Medication that stands in the data or must be asked for; empty where the pointer cannot be followed)."""
     for resource in resources:
         name = _DRUG_LISTS.get(str(resource["resourceType"]))
         pointer = resource.get("medicationReference") if name else None

@@ -14,14 +14,11 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from cds_service.config import LOOPBACK
+from cds_service.fetch.bundles import Unreadable
 from cds_service.model.hooks import Access
 
 _WORKERS = 32
 _LATE = "no answer in time"
-
-
-class Unreadable(Exception):
-    """Why there is no JSON, in fixed words: nothing of what the server sent."""
 
 
 class FhirServer:

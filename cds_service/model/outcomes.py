@@ -71,8 +71,9 @@ class Outcome(NamedTuple):
 
 
 class Decider(NamedTuple):
-    """Facts that, once known, settle a cohort. settles: excluded (they can rule it out) | either
-    (they decide it, whatever they are) | candidate (with them nothing stays open). cost: of the dearest."""
+    """Facts that, once known, can settle a cohort. settles: excluded (they can rule it out) | either
+    (they decide it, whatever they are) | candidate (they cannot rule it out, but can leave nothing
+    of these criteria open). cost: of the dearest."""
 
     facts: tuple[str, ...]
     criteria: tuple[str, ...]

@@ -35,12 +35,12 @@ def day(ordinal: int) -> str:
 
 
 def date_words(text: str) -> str:
-    """A date as it was recorded, in words; what is no date stays as it is."""
+    """A date as it was recorded: nothing but digits and the name of a month. Empty for what is no date."""
     try:
         interval(text)
+        return in_words(text)
     except ValueError:
-        return clean(text, 40)
-    return in_words(text)
+        return ""
 
 
 def month(of: date) -> str:

@@ -9,9 +9,9 @@ from cds_service.dates import iso, shift
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Evidence
 from cds_service.model.outcomes import Outcome
 from cds_service.model.predicates import Period
-from cds_service.words import clean, count, date_words, lists_words, number
+from cds_service.words import clean, count, lists_words, number
 from cds_service.words.asked import asked, need_of
-from cds_service.words.values import Ink, amount, dated, is_result, shown, value_words
+from cds_service.words.values import Ink, amount, dated, day_words, is_result, shown, value_words
 
 #: A value shown beside a missing one, and the value before the newest: what the evaluator notes on evidence.
 BESIDE, EARLIER = "shown, does not decide", "earlier"
@@ -26,12 +26,14 @@ class Gap(NamedTuple):
 
     @property
     def concepts(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(c for o in self.outcomes for c in o.finding.concepts))
+        return tuple(dict.fromkeys([c for o in self.outcomes for c in o.finding.concepts]))
 
     @property
     def tests(self) -> tuple[str, ...]:
         """One concept a test that is still needed: of several that would each do (a count or a share) the first."""
         open_ = dict.fromkeys(self.concepts)
+        if len(open_) < 2:
+            return tuple(open_)
         for outcome in self.outcomes:
             for leaf in asked(outcome.criterion).tests:
                 for spare in [c for c in leaf.concepts if c in open_][1:]:
@@ -49,10 +51,14 @@ def kind_of(outcome: Outcome) -> str:
 
 def gaps(unknown: Iterable[Outcome], kind: str) -> tuple[Gap, ...]:
     """Gaps of one kind, pivotal criteria first, else in the order of the trial record."""
+    return grouped([o for o in unknown if kind_of(o) == kind])
+
+
+def grouped(unknown: Sequence[Outcome]) -> tuple[Gap, ...]:
     found: dict[str, list[Outcome]] = {}
-    for outcome in sorted((o for o in unknown if kind_of(o) == kind), key=lambda o: not o.criterion.pivotal):
+    for outcome in sorted(unknown, key=lambda o: not o.criterion.pivotal):
         found.setdefault(asked(outcome.criterion).key, []).append(outcome)
-    return tuple(Gap(asked(same[0].criterion).name, tuple(same)) for same in found.values())
+    return tuple([Gap(asked(same[0].criterion).name, tuple(same)) for same in found.values()])
 
 
 def unread_lists(unknown: Iterable[Outcome], incomplete: Mapping[str, str]) -> dict[str, str]:
@@ -84,7 +90,7 @@ class Reader(NamedTuple):
 
 def gap_words(reader: Reader, gap: Gap) -> str:
     """`Neutrophil count: only a share, 58 % (18 Oct 2026); needs at least 1 × 10⁹/L`."""
-    return reader.ink.text(asked(gap.outcomes[0].criterion).start) + reason_words(reader, gap.outcomes[0])
+    return reader.ink.own(asked(gap.outcomes[0].criterion).start) + reason_words(reader, gap.outcomes[0])
 
 
 def reason_words(reader: Reader, outcome: Outcome) -> str:
@@ -103,7 +109,7 @@ def reason_words(reader: Reader, outcome: Outcome) -> str:
         case "comparator" if seen:
             return _comparator(ink, outcome, seen)
         case "imprecise-date":
-            return f": date is only {ink.text(date_words(seen.date))}" if seen and seen.date else ": no date on record"
+            return f": date is only {day_words(ink, seen.date)}" if seen and seen.date else ": no date on record"
         case "unit" if seen and _is_share(outcome, seen):
             return _share(ink, outcome, seen)
         case "needs-judgement" if seen and is_result(seen):
@@ -179,7 +185,7 @@ def _stale(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
     age = _limit_of_age(reader, outcome, seen)
     if not seen or not seen.date:
         return f": {age}"
-    return f": last {reader.ink.text(date_words(seen.date))}, {age}"
+    return f": last {day_words(reader.ink, seen.date)}, {age}"
 
 
 def _limit_of_age(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:

@@ -19,10 +19,10 @@ def once_for_each(make: Callable[[Rule], Made]) -> Callable[[Rule], Made]:
     kept: dict[int, tuple[Rule, Made]] = {}
 
     def made(rule: Rule) -> Made:
-        found = kept.get(id(rule))
-        if found is not None:
-            return found[1]
-        words = make(rule)
+        try:
+            return kept[id(rule)][1]
+        except KeyError:
+            words = make(rule)
         if len(kept) >= MOST:
             kept.clear()
         kept[id(rule)] = rule, words

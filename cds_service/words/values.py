@@ -20,10 +20,11 @@ _AMOUNT = re.compile(r"(?P<sign>[<>]=?|[≤≥])?\s*(?P<number>\d+(?:[.,]\d+)*)(
 
 
 class Ink(NamedTuple):
-    """How the words are set: words from a record or a trial, and a value that should stand out."""
+    """How the words are set: words from a record, a value that should stand out, and words of the rules, which alone may be kept."""
 
     text: Callable[[str], str]
     strong: Callable[[str], str]
+    own: Callable[[str], str] = clean
 
 
 class Amount(NamedTuple):
@@ -60,12 +61,21 @@ def value_words(ink: Ink, evidence: Evidence) -> str:
     found = amount(evidence.value)
     if found is None:
         return ink.strong(clean(evidence.value, 60)) if evidence.value else "no value"
+    return _amount_words(ink, found)
+
+
+def _amount_words(ink: Ink, found: Amount) -> str:
     return ink.strong(found.words) + (NBSP + ink.text(found.unit) if found.unit else "")
 
 
 def dated(ink: Ink, evidence: Evidence, computed: bool = False) -> str:
-    said = ink.text(date_words(evidence.date)) if evidence.date else "no date"
+    said = day_words(ink, evidence.date) if evidence.date else "no date"
     return f" ({said}, computed)" if computed else f" ({said})"
+
+
+def day_words(ink: Ink, text: str) -> str:
+    """A date as it was recorded, in words; what is no date stays as it is, and needs care."""
+    return date_words(text) or ink.text(clean(text, 40))
 
 
 _KIND = re.compile(r" \((?:order|statement|administration|dispense)\)$")
@@ -86,10 +96,10 @@ def shown(ink: Ink, evidence: Evidence, computed: bool = False) -> str:
     text = ink.text(_KIND.sub("", clean(evidence.value, 60)))  # the verb says what kind of entry it is
     verb = next((word for kind, word in _VERBS.items() if kind in evidence.reference), "")
     if verb:
-        when = f" {ink.text(date_words(evidence.date))}" if evidence.date else ""
+        when = f" {day_words(ink, evidence.date)}" if evidence.date else ""
         how = f" ({ink.text(clean(evidence.note, 80))})" if evidence.note not in ("", verb) else ""
         return f"{text}{when}{how}" if verb in text else f"{text}, {verb}{when}{how}"
-    return text + (f" ({ink.text(date_words(evidence.date))})" if evidence.date else "")
+    return text + (f" ({day_words(ink, evidence.date)})" if evidence.date else "")
 
 
 def fact_words(ink: Ink, outcome: Outcome, names: Mapping[str, str], most: int = 3) -> str:
@@ -97,21 +107,21 @@ def fact_words(ink: Ink, outcome: Outcome, names: Mapping[str, str], most: int =
     used = [e for e in outcome.finding.evidence if e.used and "Patient/" not in e.reference]
     if not used:
         return ""
-    computed, short = outcome.finding.basis == "computed", clean(outcome.criterion.short)
-    name = ink.text(asked(outcome.criterion).start)
+    criterion, computed = outcome.criterion, outcome.finding.basis == "computed"
+    name = ink.own(asked(criterion).start)
     first = used[0]
     if len(used) > 1 or not is_result(first):
-        return f"{name}: {'; '.join(_called(ink, e, names) + shown(ink, e, computed) for e in used[:most])}"
+        return f"{name}: {'; '.join([_called(ink, e, names) + shown(ink, e, computed) for e in used[:most]])}"
     found = amount(first.value)
     alone = need_of(outcome)  # the criterion asks one thing of one test, so its name is the test's name
     need = (need_of(outcome, first.concept) if first.concept else alone) if found else None
-    value = value_words(ink, first) + dated(ink, first, computed)
+    value = (_amount_words(ink, found) if found else value_words(ink, first)) + dated(ink, first, computed)
     tail = f"; needs {ink.text(need.words(found.unit, first.note))}" if found and need else ""
     if alone is None and found:
         return f"{name}: {_called(ink, first, names)}{value}{tail}"
-    return f"{name} {value}{tail}" if short else f"{name}: {value}"  # a label names the limit itself
+    return f"{name} {value}{tail}" if criterion.short else f"{name}: {value}"  # a label names the limit itself
 
 
 def _called(ink: Ink, evidence: Evidence, names: Mapping[str, str]) -> str:
     """The test's own name, where the evidence says which it was."""
-    return f"{ink.text(names[evidence.concept])} " if is_result(evidence) and evidence.concept in names else ""
+    return f"{ink.own(names[evidence.concept])} " if is_result(evidence) and evidence.concept in names else ""

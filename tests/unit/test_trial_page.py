@@ -33,7 +33,8 @@ from cds_service.model.predicates import (
     When,
 )
 from cds_service.model.trials import Cohort, Criterion, Interpretation, Site, Trial
-from cds_service.trial_page import coverage, in_words
+from cds_service.trial_page import coverage
+from cds_service.words.predicates import in_words
 
 LABELS = {"egfr": "eGFR", "up": "24-hour protein", "gc": "glucocorticoid", "ctx": "cyclophosphamide", "rtx": "rituximab", "nyha": "NYHA class"}
 SIX = Period(6, "months")
