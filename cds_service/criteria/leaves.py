@@ -59,7 +59,7 @@ def condition(names: Names, table: Table, place: Place) -> ConditionIs:
         names.concepts(table, "condition", "condition", "drug"),
         status=text(table, "status", "active"),
         within=period(table, "within"),
-        lasting=yes(table, "lasting"),
+        lasting=text(table, "lasting", ""),
         but_not=names.concepts(table, "but_not", "condition"),
         maybe=names.concepts(table, "maybe", "condition"),
         mild=yes(table, "mild"),

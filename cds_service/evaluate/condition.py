@@ -105,8 +105,11 @@ class _Leaf:
                 return TRUE, None
             if row.last >= start:
                 return (TRUE, None) if present and self.p.lasting else _IMPRECISE
-            lingers = self.p.lasting and (present or row.ended_last >= start)
-            return _JUDGEMENT if lingers else (FALSE, None)
+            if not self.p.lasting or not (present or row.ended_last >= start):
+                return FALSE, None
+            if self.p.lasting == "asks":
+                return _JUDGEMENT
+            return (TRUE, None) if present or row.ended_first >= start else _IMPRECISE
         if present:
             return TRUE, None
         if row.last and row.last < start:

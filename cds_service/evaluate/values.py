@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from math import isinf
 
 from cds_service.dates import shift
 from cds_service.model.facts import Facts, Observation
@@ -25,6 +26,8 @@ _TOLERANCE = 1e-9
 def _differ(a: float, b: float) -> float:
     """Signed difference, 0.0 when the two agree within 1e-9 relative: 3 x 10*3/uL is 3 x 10*9/L."""
     delta = a - b
+    if isinf(delta):
+        return delta
     return 0.0 if abs(delta) <= _TOLERANCE * max(abs(a), abs(b)) else delta
 
 
@@ -164,7 +167,7 @@ def accepted(rows: Sequence[Observation], facts: Facts, formula: str | None) -> 
     yes: list[Observation] = []
     no: list[Observation] = []
     for row in rows:
-        child = row.last < adult_from
+        child = 0 < row.last < adult_from
         if row.formula is None or row.concept != "egfr":
             good = True
         elif child:

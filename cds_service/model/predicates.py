@@ -43,8 +43,9 @@ class ConditionIs:
 
     status: active (a past one raises the question in an exclusion) | now (a past one does not
     matter) | ever | gate (active or remission: opens a cohort).
-    within: onset inside this period, in either status. lasting: still active counts as now,
-    whatever the onset. maybe: codes that only raise the question (needs-judgement).
+    within: onset inside this period, in either status. lasting: with `within`, one that began
+    earlier but is still active, or ended inside, counts (yes) or raises the question (asks).
+    maybe: codes that only raise the question (needs-judgement).
     mild: the diagnosis may be mild, so it never decides (needs-judgement).
     closed_by: events or conditions that end it (delivery); closed_by_result: a newer negative
     result of these observations ends it. severe: allergies count only when severe.
@@ -54,7 +55,7 @@ class ConditionIs:
     concepts: tuple[str, ...]
     status: str = "active"
     within: Period | None = None
-    lasting: bool = False
+    lasting: str = ""
     but_not: tuple[str, ...] = ()
     maybe: tuple[str, ...] = ()
     mild: bool = False

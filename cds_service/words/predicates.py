@@ -34,6 +34,8 @@ _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 _FORMULAS = {"ckd-epi": "CKD-EPI", "schwartz": "bedside Schwartz", "cockcroft-gault": "Cockcroft-Gault"}
 _STATUS = {"active": "active", "now": "at present", "ever": "ever", "gate": "active or in remission"}
 _ANCHORS = {"baseline": "the value when the therapy began", "peak": "the highest value before it", "highest": "the highest", "lowest": "the lowest"}
+_LASTING = {"": "", "yes": " or going on inside it", "asks": " (going on inside it raises the question)"}
+
 Labels = Mapping[str, str]
 
 
@@ -109,7 +111,7 @@ def _condition(p: ConditionIs, labels: Labels) -> str:
     if not p.within or p.status == "now":  # inside a period an ended one counts as well
         said += f", {_STATUS[p.status]}"
     if p.within:
-        said += f", begun {'or recorded ' if p.recorded else ''}within the last {_period(p.within)}{' or lasting' if p.lasting else ''}"
+        said += f", begun {'or recorded ' if p.recorded else ''}within the last {_period(p.within)}{_LASTING[p.lasting]}"
     if p.reported:
         said += ", named by a pathology report"
     if p.but_not:
