@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from cds_service.evaluate.compile import compile_predicate, reason_out
+from cds_service.evaluate.compile import Tree, compile_predicate, compile_tree
 from cds_service.evaluate.context import Node, Scope
 from cds_service.evaluate.exposure import drugs_of
 from cds_service.model.facts import Facts, Patient
@@ -45,6 +45,7 @@ class Evaluator:
     cohorts: tuple[_Compiled, ...]
     vocabulary: Vocabulary
     rules: Mapping[int, _Rule]  #: by identity of the criterion, whose hash would walk its predicate
+    trees: dict[int, Tree] = field(default_factory=dict)  #: the same
 
     def gate_open(self, facts: Facts) -> bool:
         """Whether any cohort's disease is on record."""
@@ -74,7 +75,10 @@ class Evaluator:
 
     def reasoning(self, criterion: Criterion, facts: Facts) -> Reasoning:
         """How one criterion came to its finding, part by part."""
-        return reason_out(criterion.needs, _scope(criterion, self.vocabulary), facts)
+        tree = self.trees.get(id(criterion))
+        if tree is None:  # compiled when first asked for: most criteria are never asked
+            tree = self.trees[id(criterion)] = compile_tree(criterion.needs, _scope(criterion, self.vocabulary))
+        return tree.reason(facts)
 
     def outcome_on(self, criterion: Criterion, facts: Facts) -> str:
         """The outcome of one criterion alone."""

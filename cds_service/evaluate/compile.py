@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from cds_service import logic
 from cds_service.dates import completed_years
@@ -107,10 +108,19 @@ def _compile_combinator(p: All | Any | AtLeast | Not | When | Unless | Doubt, sc
             return _doubt(nodes[0], reason)
 
 
-def reason_out(p: Predicate, scope: Scope, facts: Facts) -> Reasoning:
-    """The whole tree of findings. Compiles as it goes: for a page a person reads, not for a hook call."""
-    parts = tuple(reason_out(part, inner, facts) for part, inner in parts_in_scope(p, scope))
-    return Reasoning(p, compile_predicate(p, scope)(facts, None), parts)
+class Tree(NamedTuple):
+    """A compiled predicate that keeps its parts, for a reader who wants to know which part said what."""
+
+    predicate: Predicate
+    node: Node
+    parts: tuple[Tree, ...]
+
+    def reason(self, facts: Facts) -> Reasoning:
+        return Reasoning(self.predicate, self.node(facts, None), tuple(part.reason(facts) for part in self.parts))
+
+
+def compile_tree(p: Predicate, scope: Scope) -> Tree:
+    return Tree(p, compile_predicate(p, scope), tuple(compile_tree(part, inner) for part, inner in parts_in_scope(p, scope)))
 
 
 def _all(parts: Sequence[Node]) -> Node:
