@@ -6,12 +6,14 @@ A day is `date.toordinal()`; 0 means unknown. Periods are calendar periods: six 
 
 from __future__ import annotations
 
+import re
 from calendar import monthrange
 from datetime import date, datetime
 from functools import lru_cache
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 NBSP = "\u00a0"
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?", re.ASCII)  # fromisoformat and int read more shapes than FHIR has
 
 
 @lru_cache(maxsize=8192)
@@ -26,6 +28,8 @@ def interval(text: str) -> tuple[int, int]:
             raise ValueError("not a FHIR date")
         datetime.fromisoformat(text)  # the time, too, must be readable
     head = text[:10]
+    if not _DATE.fullmatch(head):
+        raise ValueError("not a FHIR date")
     if len(head) == 10:
         day = date.fromisoformat(head).toordinal()
         return day, day

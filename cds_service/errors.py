@@ -1,15 +1,15 @@
 """Every error the service raises on purpose. Texts say what, where and how to mend it, never patient data.
 
-    CdsServiceError
-    ├── BadData            a file of ours is wrong (criteria, mappings): carries every fault with its line
-    ├── BadInput           a Bundle or file given on the command line cannot be used
-    ├── BadSetting         a CDS_* setting is wrong
-    └── HookError          a hook request cannot be answered: has an HTTP status
-        ├── BadRequest         400 malformed
-        ├── NotFound           404 no such service
-        ├── TooLarge           413
-        ├── Unprocessable      422 wrong hook, wrong type
-        └── PreconditionFailed 412 required data cannot be had
+CdsServiceError
+├── BadData            a file of ours is wrong (criteria, mappings): carries every fault with its line
+├── BadInput           a Bundle or file given on the command line cannot be used
+├── BadSetting         a CDS_* setting is wrong
+└── HookError          a hook request cannot be answered: has an HTTP status
+    ├── BadRequest         400 malformed
+    ├── NotFound           404 no such service
+    ├── TooLarge           413
+    ├── Unprocessable      422 wrong hook, wrong type
+    └── PreconditionFailed 412 required data cannot be had
 """
 
 from __future__ import annotations

@@ -56,4 +56,4 @@ def when(guard: int, body: int, holds: int | None) -> int:
         return NOT_APPLICABLE
     if body == holds or body == NOT_APPLICABLE:
         return body
-    return guard
+    return UNKNOWN if UNKNOWN in (guard, body) else guard

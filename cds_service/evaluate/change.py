@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.dates import shift
+from cds_service.dates import instant, shift
 from cds_service.evaluate.context import Anchor, Node, Scope, unread
 from cds_service.evaluate.values import accepted, holds
 from cds_service.model.facts import Facts, Observation
@@ -23,9 +23,37 @@ def measured(facts: Facts, concept: str) -> list[Observation]:
     for row in rows:
         if row.first == row.last > 0 and row.low is not None and not row.problem:
             held = kept.get(row.last)
-            if held is None or (held.computed and not row.computed) or (row.time > held.time and row.computed == held.computed):
+            if (
+                held is None
+                or (held.computed and not row.computed)
+                or ((instant(row.time) or 0.0) > (instant(held.time) or 0.0) and row.computed == held.computed)
+            ):
                 kept[row.last] = row
     return [kept[day] for day in sorted(kept, reverse=True)]
+
+
+def barred(facts: Facts, concept: str, rows: Sequence[Observation]) -> Finding | None:
+    """UNKNOWN when a value newer than every usable one cannot be used."""
+    newest = next((row for row in facts.observations.get(concept) or () if row.problem and row.last), None)
+    if newest is None or (rows and newest.last <= rows[0].last):
+        return None
+    return Finding(UNKNOWN, newest.problem, None, (newest.evidence(False),), concepts=(concept,))
+
+
+def _rivals(facts: Facts, concept: str, row: Observation) -> list[Observation]:
+    """Other usable values of that day which may as well be the later one."""
+    found = facts.observations.get(concept) or []
+    if concept == "egfr":
+        found = accepted(found, facts, None)[0]
+    return [
+        other
+        for other in found
+        if (other.first, other.last) == (row.first, row.last)
+        and other.low is not None
+        and not other.problem
+        and other.computed == row.computed
+        and (not other.time or not row.time or instant(other.time) == instant(row.time))
+    ]
 
 
 def percent(direction: str, before: Observation, after: Observation) -> tuple[float, float] | None:
@@ -41,14 +69,22 @@ def compile_trend(p: Trend, scope: Scope) -> Node:
 
     def run(facts: Facts, anchor: Anchor | None) -> Finding:
         rows = measured(facts, p.concept)
+        unusable = barred(facts, p.concept, rows)
+        if unusable is not None:
+            return unusable
         current = rows[0] if rows and (anchor is None or rows[0].first >= anchor.judged) else None
         before = _anchor_value(p, rows, current, anchor) if current else None
         if current is None or before is None:
             missing = unread(facts, lists)
             shown = tuple(row.evidence(False) for row in rows[:1])
             return (missing or Finding(UNKNOWN, "no-data"))._replace(evidence=shown, concepts=(p.concept,))
-        change = percent(p.direction, before, current)
-        verdict = holds(p.limit, *change) if change else UNKNOWN
+        verdicts = {
+            holds(p.limit, *change) if (change := percent(p.direction, before, row)) else UNKNOWN for row in _rivals(facts, p.concept, current)
+        }
+        if len(verdicts) > 1:
+            shown = tuple(row.evidence(False) for row in _rivals(facts, p.concept, current))
+            return Finding(UNKNOWN, "conflicting", None, shown, concepts=(p.concept,))
+        verdict = verdicts.pop()
         evidence = (before.evidence(True, p.anchor), current.evidence(True, "newest"))
         return Finding(
             verdict, "comparator" if verdict == UNKNOWN else None, "recorded", evidence, concepts=(p.concept,) if verdict == UNKNOWN else ()
@@ -78,10 +114,16 @@ def compile_relapse(p: Relapse, scope: Scope) -> Node:
     def run(facts: Facts, anchor: Anchor | None) -> Finding:
         rows = measured(facts, p.concept)
         start = anchor.start if anchor else 0
+        unusable = barred(facts, p.concept, rows)
+        if unusable is not None:
+            return unusable
         if not rows or rows[0].first < start:
             return (unread(facts, lists) or Finding(UNKNOWN, "no-data"))._replace(concepts=(p.concept,))
         newest = rows[0]
-        now = holds(p.then, newest.low or 0.0, newest.high or 0.0, newest.low_open, newest.high_open)
+        nows = {holds(p.then, r.low or 0.0, r.high or 0.0, r.low_open, r.high_open) for r in _rivals(facts, p.concept, newest)}
+        if len(nows) > 1:
+            return Finding(UNKNOWN, "conflicting", None, (newest.evidence(False),), concepts=(p.concept,))
+        now = nows.pop()
         if now != TRUE:
             evidence = (newest.evidence(now == FALSE),)
             if now == UNKNOWN:

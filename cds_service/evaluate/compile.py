@@ -11,6 +11,7 @@ from cds_service.dates import completed_years
 from cds_service.evaluate.change import compile_relapse, compile_trend
 from cds_service.evaluate.condition import compile_condition, compile_event
 from cds_service.evaluate.context import Anchor, Node, Scope, merge
+from cds_service.evaluate.exposure import drugs_of, exposures_of
 from cds_service.evaluate.observation import compile_observation
 from cds_service.evaluate.therapy import compile_response, compile_therapy
 from cds_service.model.facts import Evidence, Facts
@@ -59,7 +60,7 @@ def compile_predicate(p: Predicate, scope: Scope) -> Node:
         case Sex():
             return _sex(p)
         case Manual():
-            return _manual(p)
+            return _manual(p, scope)
         case _:
             return _compile_combinator(p, scope)
 
@@ -187,7 +188,9 @@ def _unless(part: Node, excuse: Node, then: str) -> Node:
         excused = excuse(facts, anchor)
         if excused.verdict == TRUE and then == "met":
             return excused._replace(evidence=(*excused.evidence, *found.evidence))
-        if excused.verdict in (FALSE, NOT_APPLICABLE) or found.verdict != FALSE:
+        if excused.verdict in (FALSE, NOT_APPLICABLE) or (
+            found.verdict != FALSE and (found.verdict, excused.verdict, then) != (MANUAL, UNKNOWN, "met")
+        ):
             return found
         if excused.verdict == TRUE:
             return Finding(UNKNOWN, "needs-judgement", "recorded", (*found.evidence, *excused.evidence))
@@ -231,13 +234,16 @@ def _sex(p: Sex) -> Node:
     return run
 
 
-def _manual(p: Manual) -> Node:
+def _manual(p: Manual, scope: Scope) -> Node:
+    drugs = drugs_of(p.see, scope.vocabulary)
+
     def run(facts: Facts, _: Anchor | None) -> Finding:
         shown: list[Evidence] = []
         for concept in p.see:
             shown += [row.evidence(False) for row in (facts.observations.get(concept) or ())[:1]]
             shown += [row.evidence(False) for row in facts.conditions.get(concept) or ()]
             shown += [row.evidence(False) for row in facts.events.get(concept) or ()]
+        shown += [course.evidence(False) for course in exposures_of(facts, drugs)]
         return Finding(MANUAL, evidence=tuple(shown), ask=p.ask)
 
     return run

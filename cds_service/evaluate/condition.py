@@ -59,12 +59,12 @@ class _Leaf:
         for verdict in (TRUE, UNKNOWN):
             chosen = [(row, reason) for row, (v, reason) in judged if v == verdict]
             if chosen:
-                evidence = tuple(row.evidence(verdict == TRUE, _status_note(row)) for row, _ in chosen)
+                evidence = tuple(dict.fromkeys(row.evidence(verdict == TRUE, _status_note(row)) for row, _ in chosen))
                 return Finding(verdict, chosen[0][1], "recorded", evidence)
         missing = unread(facts, self.lists)
         if missing is not None:
             return missing
-        evidence = tuple(row.evidence(True, _status_note(row)) for row, _ in judged)
+        evidence = tuple(dict.fromkeys(row.evidence(True, _status_note(row)) for row, _ in judged))
         if self.p.absent == "unknown":
             return Finding(UNKNOWN, "no-data", None, evidence)
         return Finding(FALSE, None, "recorded", evidence)

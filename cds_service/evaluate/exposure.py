@@ -38,6 +38,11 @@ def given_between(facts: Facts, drugs: Collection[str], first: int, last: int) -
     return any(e.start_last and e.start_first <= last and e.end_last >= first for e in exposures_of(facts, drugs))
 
 
+def given_undated(facts: Facts, drugs: Collection[str]) -> bool:
+    """Whether any of these drugs stands on record without a date."""
+    return any(not e.start_last for e in exposures_of(facts, drugs))
+
+
 def episodes(facts: Facts, drugs: Collection[str], vocabulary: Vocabulary, grace: int | None = None) -> list[Episode]:
     """Courses joined where the gap is within the drugs' grace. Undated exposures belong to none.
 

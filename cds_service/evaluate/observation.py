@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cds_service.dates import instant, shift
 from cds_service.evaluate.context import Anchor, Node, Scope, cutoff, unread, without_data
-from cds_service.evaluate.exposure import drugs_of, given_between
+from cds_service.evaluate.exposure import drugs_of, given_between, given_undated
 from cds_service.evaluate.values import accepted, value_test
 from cds_service.model.facts import Evidence, Facts, Observation
 from cds_service.model.outcomes import FALSE, TRUE, UNKNOWN, Finding, NearMiss
@@ -87,6 +87,8 @@ class _Leaf:
             start = shift(row.first, -void.within.count, void.within.unit)
             if given_between(facts, self.void, start, row.last):
                 return "method"
+            if given_undated(facts, self.void):
+                return "imprecise-date"
             missing = unread(facts, MEDICATION_LISTS)
             if missing is not None:
                 return missing.reason
@@ -172,8 +174,9 @@ class _Leaf:
         newest_first = max(row.first for row in dated)
         heads = [row for row in dated if row.last >= newest_first]
         usable = [row for row in heads if self.fault(facts, row) is None]
-        if not usable:
-            return self.unknown(facts, self.fault(facts, heads[0]) or "unreadable", heads[:1])
+        barred = next((row for row in heads if self.fault(facts, row) is not None and not any(_same_day(row, good) for good in usable)), None)
+        if barred is not None:
+            return self.unknown(facts, self.fault(facts, barred) or "unreadable", (barred,))
         heads = _latest_of_day(_reported_first(usable))
         if len(heads) == 1:
             beside = tuple(row.evidence(False, "computed, beside a reported value") for row in usable if row.computed and not heads[0].computed)
@@ -196,6 +199,11 @@ class _Leaf:
             for f in found:
                 if f.verdict == wanted:
                     return f
+        for row in rows:  # one that cannot be used, or may lie in the period, may be the one that decides
+            old = self.age(facts, row, anchor) if row.last else None
+            why = (self.fault(facts, row) if row.last else None) if old is None else (old if old == "imprecise-date" else None)
+            if why:
+                return self.unknown(facts, why, (row,))
         missing = unread(facts, self.lists)
         return missing or found[0]
 
@@ -214,7 +222,8 @@ class _Leaf:
         assert window is not None  # the loader demands one of the three
         start = shift(head.first, -window.count, window.unit) + (1 if rule.apart else 0)
         judged = [(row, self.test(row)) for row in usable if row.first >= start]
-        against = next((row for row, (verdict, _, _) in judged if verdict == FALSE), None)
+        vague = [row for row in rows if start <= row.first < row.last <= head.first and self.fault(facts, row) is None]
+        against = next((row for row, (verdict, _, _) in [*judged, *((row, self.test(row)) for row in vague)] if verdict == FALSE), None)
         if against is not None:
             return Finding(FALSE, None, "recorded", (against.evidence(),))
         long_enough = True
@@ -254,6 +263,10 @@ def _reported_first(rows: list[Observation]) -> list[Observation]:
     """On one day a reported value stands before a computed one."""
     reported = {row.last for row in rows if not row.computed}
     return [row for row in rows if not (row.computed and row.last in reported)]
+
+
+def _same_day(a: Observation, b: Observation) -> bool:
+    return a.first == a.last == b.first == b.last
 
 
 def _latest_of_day(rows: list[Observation]) -> list[Observation]:

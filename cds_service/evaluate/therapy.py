@@ -20,17 +20,25 @@ _SHOWN = 4  #: exposures shown as evidence
 class _Leaf:
     """One therapy: which episodes on record qualify."""
 
-    __slots__ = ("drugs", "groups", "p", "regimens", "vocabulary")
+    __slots__ = ("drugs", "each", "groups", "p", "regimens", "vocabulary")
 
     def __init__(self, p: Therapy, vocabulary: Vocabulary) -> None:
         self.p = p
         self.vocabulary = vocabulary
         self.regimens = tuple(_Leaf(r, vocabulary) for r in p.regimens)
+        #: What counts as one of the distinct: each name, or each drug where one class alone is named.
+        self.each = tuple(drugs_of([name], vocabulary) for name in (p.any_of if len(p.any_of) > 1 else sorted(drugs_of(p.any_of, vocabulary))))
         if p.all_of:
             self.groups = tuple(drugs_of([name], vocabulary) for name in p.all_of)
         else:
             self.groups = (drugs_of(p.any_of, vocabulary),) if p.any_of else ()
         self.drugs: frozenset[str] = frozenset().union(*self.groups, *(r.drugs for r in self.regimens))
+
+    @property
+    def once(self) -> bool:
+        """Whether any exposure at any time is enough."""
+        p = self.p
+        return bool(p.any_of) and p.distinct == 1 and p.duration is None and p.dose is None
 
     def __call__(self, facts: Facts, anchor: Anchor | None) -> Finding:
         if self.p.off_for is not None or self.p.within is not None:
@@ -41,6 +49,10 @@ class _Leaf:
         if qualifying:
             shown = [e for episode in qualifying for e in episode.exposures]
             return Finding(TRUE, None, "recorded", _shown(shown, True, _length(qualifying[0])))
+        if self.once:
+            given = exposures_of(facts, self.drugs)
+            if given:  # no date is needed where no time is asked
+                return Finding(TRUE, None, "recorded", _shown(given, True, ""))
         return self.insufficient(facts)
 
     # --- long enough ------------------------------------------------------------------------
@@ -52,7 +64,7 @@ class _Leaf:
         if self.drugs.isdisjoint(facts.exposures):
             return []
         if self.p.distinct > 1:
-            each = [e for drug in sorted(self.groups[0]) for e in self.long_enough(facts, episodes(facts, (drug,), self.vocabulary))[:1]]
+            each = [e for drugs in self.each for e in self.long_enough(facts, episodes(facts, drugs, self.vocabulary))[:1]]
             return each if len(each) >= self.p.distinct else []
         if len(self.groups) > 1:
             found = overlap([episodes(facts, group, self.vocabulary) for group in self.groups])
@@ -98,7 +110,7 @@ class _Leaf:
         start = cutoff(facts, period)
         sure, maybe = [], []
         for e in exposures_of(facts, self.drugs):
-            if e.start_last and max(e.end_first, e.start_last) >= start:
+            if e.start_last and max(e.end_first, e.start_first) >= start:
                 sure.append(e)
             elif not e.start_last or e.end_last >= start:
                 maybe.append(e)
@@ -116,26 +128,45 @@ class _Leaf:
 
     def current(self, facts: Facts) -> Finding:
         """Being given on the as-of day; with `stable_for`, unchanged since the period began."""
-        running = [e for e in exposures_of(facts, self.drugs) if e.start_last and e.end_first >= facts.as_of]
+        running = [e for e in exposures_of(facts, self.drugs) if (e.start_last or e.ongoing) and e.end_first >= facts.as_of]
         if not running or len({e.drug for e in running}) < self.p.distinct:
             missing = unread(facts, MEDICATION_LISTS)
             return missing or without_data(self.p.absent, "", Finding(UNKNOWN, "no-data", None, _shown(running, False, "")))
         if self.p.stable_for is not None:
             start = cutoff(facts, self.p.stable_for)
-            changed = [e for e in exposures_of(facts, self.drugs) if e.start_last > start or start < e.end_last < facts.as_of]
+            changed = self.changed(facts, start)
             if changed:
                 return Finding(UNKNOWN, "needs-judgement", None, _shown(changed, False, "changed inside the period"))
         if self.p.dose is not None:
             return self.current_dose(facts, running, self.p.dose)
         return Finding(TRUE, None, "recorded", _shown(running, True, "prescribed"))
 
+    def changed(self, facts: Facts, start: int) -> list[Exposure]:
+        """Begun or ended since `start`; a renewal of the same drug at the same dose is neither."""
+        found = exposures_of(facts, self.drugs)
+        kept = []
+        for e in found:
+            same = [o for o in found if o is not e and o.drug == e.drug and o.mg_per_day is not None and o.mg_per_day == e.mg_per_day]
+            grace = self.vocabulary.drugs[e.drug].grace + 1 if e.drug in self.vocabulary.drugs else 1
+            begun = (not e.start_last or e.start_last > start) and not any(
+                o.start_last and o.start_last < e.start_last <= o.end_last + grace for o in same
+            )
+            ended = start < e.end_last < facts.as_of and not any(o.end_last > e.end_last and o.start_last <= e.end_last + grace for o in same)
+            if begun or ended:
+                kept.append(e)
+        return kept
+
     def current_dose(self, facts: Facts, running: Sequence[Exposure], dose: Dose) -> Finding:
         amounts = [prednisone_equivalent(facts, e, dose, self.vocabulary) for e in running]
         known = [a for a in amounts if a is not None]
         if len(known) < len(amounts):
             return Finding(UNKNOWN, "no-data", None, _shown(running, False, "dose or weight not on record"))
-        verdict = holds(dose.limit, sum(known), sum(known))
-        if verdict == FALSE:  # more may be taken than is on record
+        # one drug on several lists may be one dose or several: at least the highest, at most the sum
+        each: dict[str, float] = {}
+        for e, amount in zip(running, known, strict=True):
+            each[e.drug] = max(each.get(e.drug, 0.0), amount)
+        verdict = holds(dose.limit, sum(each.values()), sum(known))
+        if verdict != TRUE:  # more may be taken than is on record
             return Finding(UNKNOWN, "needs-judgement", None, _shown(running, False, f"{sum(known):.3g} {dose.unit}"))
         return Finding(verdict, None, "recorded", _shown(running, True, f"{sum(known):.3g} {dose.unit} prednisone equivalent"))
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from cds_service.errors import BadInput
-from cds_service.fetch.bundles import Resource, next_link, says_error, unique
+from cds_service.fetch.bundles import Resource, distinct, next_link, says_error, unique
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Fault, Record
 from cds_service.model.vocabulary import LISTS
 
@@ -38,12 +38,16 @@ def from_bundle(bundle: object) -> Record:
     _walk(bundle, "Bundle", reading)
     named = [(url, _named(url, resource)) for url, resource in reading.entries]
     alias = {url: f"{r['resourceType']}/{r['id']}" for url, r in named if url and isinstance(r.get("id"), str)}
-    resources = unique(_resolved(resource, alias) for _, resource in named)
+    resources = [_resolved(resource, alias) for _, resource in named]
+    once = distinct(resources)
+    if not once:
+        resources = unique(resources)
     return Record(
         patient_id=_the_patient(resources),
         resources=resources,
         incomplete={name: reading.state for name in LISTS if name != "patient"} if reading.state else {},
         faults=tuple(reading.faults),
+        distinct=once,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from cds_service.errors import PreconditionFailed
-from cds_service.fetch.bundles import Part, Resource, Unreadable, read_page, unavailable, unique
+from cds_service.fetch.bundles import Part, Resource, Unreadable, distinct, read_page, unavailable, unique
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Fault, Record
 from cds_service.model.hooks import HookRequest
 from cds_service.model.vocabulary import LISTS
@@ -200,18 +200,24 @@ def _join(patient_id: str, parts: Mapping[str, Part], talk: Talk | None) -> Reco
         part = _counted(raw)
         if part.state is not None and incomplete.get(list_of(key)) != UNAVAILABLE:
             incomplete[list_of(key)] = part.state
-        faults.extend(Fault(key, why) for why in dict.fromkeys(part.whys))
+        if part.whys:
+            faults += [Fault(key, why) for why in dict.fromkeys(part.whys)]
         if key == "patient" or "Patient" not in part.kinds:
             resources += part.resources
         else:  # a Patient that another list includes may be another patient, such as a relative
             resources += [r for r in part.resources if r["resourceType"] != "Patient"]
-    resources = unique(resources)
-    drugs = unique(r for part in parts.values() if not part.kinds.isdisjoint(_DRUG_LISTS) for r in part.resources)
-    found, open_lists = _medications(resources, list(_pointers(drugs)), talk)
-    for name, count in open_lists.items():
-        incomplete.setdefault(name, TRUNCATED)
-        faults.append(Fault(name, f"{count} entries name a Medication that was not sent and could not be read"))
-    return Record(patient_id, resources + found, incomplete, tuple(faults))
+    once = distinct(resources)
+    drugs = [r for part in parts.values() if not part.kinds.isdisjoint(_DRUG_LISTS) for r in part.resources]
+    if not once:
+        resources, drugs = unique(resources), unique(drugs)
+    pointers = list(_pointers(drugs))
+    if pointers:
+        found, open_lists = _medications(resources, pointers, talk)
+        resources, once = resources + found, once and not found
+        for name, count in open_lists.items():
+            incomplete.setdefault(name, TRUNCATED)
+            faults.append(Fault(name, f"{count} entries name a Medication that was not sent and could not be read"))
+    return Record(patient_id, resources, incomplete, tuple(faults), once)
 
 
 def _medications(resources: list[Resource], named: list[tuple[str, str]], talk: Talk | None) -> tuple[list[Resource], dict[str, int]]:
@@ -219,8 +225,6 @@ def _medications(resources: list[Resource], named: list[tuple[str, str]], talk: 
 
     A prescription for an unknown drug could be any drug: nothing on such a list proves an absence.
     """
-    if not named:
-        return [], {}
     known = {r.get("id") for r in resources if r["resourceType"] == "Medication"}
     pointers = [(name, identity) for name, identity in named if identity not in known]
     wanted = list(dict.fromkeys(identity for _, identity in pointers if identity))

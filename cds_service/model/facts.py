@@ -180,9 +180,11 @@ class Record:
 
     `resources` are FHIR resources as parsed JSON, the Patient among them. `incomplete` as in
     `Facts`. `faults` are those that reading itself met (an unresolvable page, an HTML answer).
+    `distinct`: each resource has a type and an id, both texts, and no id stands twice; False: not known.
     """
 
     patient_id: str
     resources: list[dict[str, object]]
     incomplete: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    distinct: bool = False

@@ -68,7 +68,7 @@ class Mapped(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class DrugClass:
     """Drugs of one class. `prednisone`: factor mg drug -> mg prednisone. `grace`: days bridged
-    between two courses. `course`: days that one dose counts as treatment (rituximab: 183)."""
+    between two courses. `course`: days that one dose counts as treatment (rituximab: 184)."""
 
     id: str
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from datetime import date
 
@@ -12,12 +13,13 @@ from cds_service.cards import compose
 from cds_service.cards.markdown import escape, strong
 from cds_service.model.cards import Card
 from cds_service.model.facts import Evidence
-from cds_service.model.outcomes import MANUAL, TRUE, UNKNOWN, Answer, Assessment, Finding, Outcome
+from cds_service.model.outcomes import MANUAL, REASONS, TRUE, UNKNOWN, Answer, Assessment, Finding, Outcome
 from cds_service.model.predicates import Age, All, ConditionIs, Doubt, Limit, Manual, Not, ObservationIs, Period, Response, Therapy, Trend
 from cds_service.model.predicates import Any as AnyOf
 from cds_service.model.trials import Cohort, Criterion, Site, Trial
 from cds_service.model.vocabulary import Coding
 
+DETAIL = sys.modules["cds_service.cards.detail"]  # the package names its function, not the module
 AS_OF = date(2026, 11, 1).toordinal()
 N = "\u00a0"
 EGFR_UNIT = "mL/min/{1.73_m2}"
@@ -34,6 +36,8 @@ NAMES = {
     "glucocorticoid": "steroids",
     "cyclophosphamide": "cyclophosphamide",
     "egfr": "eGFR",
+    "ast": "AST",
+    "hbsag": "HBsAg",
 }
 
 
@@ -479,6 +483,72 @@ def test_words_and_titres_are_shown_as_recorded():
     assert "ANA **1:160** (18 Oct 2026)" in fact(met(ana, seen("1:160")))
 
 
+def several(*needs, **more):
+    return criterion("several", AnyOf(needs), **{"short": "Kidney and liver", **more})
+
+
+KIDNEY_AND_LIVER = several(lab("egfr", "ge", 45, EGFR_UNIT), lab("ast", "le", 80, "U/L"))
+
+
+def test_where_a_criterion_asks_for_several_tests_the_fact_says_which_and_its_own_limit():
+    assert "kidney and liver: eGFR **52** mL/min/1.73 m² (18 Oct 2026); needs at least 45" in fact(
+        met(KIDNEY_AND_LIVER, seen("52 mL/min/1.73 m²", concept="egfr"))
+    )
+    assert "kidney and liver: AST **24** U/L (18 Oct 2026); needs at most 80 U/L" in fact(met(KIDNEY_AND_LIVER, seen("24 U/L", concept="ast")))
+    alike = several(lab("ast", "le", 80, "U/L"), lab("alt", "le", 80, "U/L"), short="Liver")
+    assert "liver: AST **24** U/L (18 Oct 2026); needs at most 80 U/L" in fact(met(alike, seen("24 U/L", concept="ast")))
+    assert "liver **24** U/L (18 Oct 2026); needs at most 80 U/L" in fact(met(alike, seen("24 U/L")))  # nothing says which
+    words = several(ObservationIs(("hbsag",), result="negative"), ObservationIs(("hbv_dna",), result="not-detected"), short="Hepatitis B")
+    assert "hepatitis B: HBsAg **negative** (18 Oct 2026)" in fact(met(words, seen("negative", concept="hbsag")))
+
+
+def test_where_a_criterion_asks_for_one_test_its_name_is_enough():
+    assert "eGFR **52** mL/min/1.73 m² (18 Oct 2026); needs at least 45" in fact(met(EGFR, seen("52 mL/min/1.73 m²", concept="egfr")))
+
+
+@pytest.mark.parametrize(
+    ("why", "evidence", "expected"),
+    [
+        (
+            "unit",
+            [seen("58 mL/min", concept="egfr")],
+            "eGFR **58** mL/min (18 Oct 2026), unit missing or not convertible; needs at least 45 mL/min/1.73 m²",
+        ),
+        ("unit", [seen("58 mL/min")], "**58** mL/min (18 Oct 2026), unit missing or not convertible"),
+        ("stale", [seen("52", "2025-02-10", concept="egfr")], "eGFR last 10 Feb 2025, older than 6 months"),
+        ("comparator", [seen("<90 U/L", concept="ast")], 'AST reported as "&lt;90 U/L" (18 Oct 2026), cannot be held against 80'),
+        (
+            "conflicting",
+            [seen("44 mL/min", concept="egfr"), seen("90 U/L", ref="Observation/o2", concept="ast")],
+            "results disagree: eGFR **44** mL/min (18 Oct 2026), AST **90** U/L (18 Oct 2026)",
+        ),
+        (
+            "no-data",
+            [seen("52 mL/min/1.73 m²", concept="egfr")],
+            "eGFR **52** mL/min/1.73 m² (18 Oct 2026), too few values to decide; needs at least 45",
+        ),
+    ],
+)
+def test_one_of_several_tests_is_named_where_it_cannot_decide(why, evidence, expected):
+    assert reason(KIDNEY_AND_LIVER, why, *evidence, concepts=("egfr", "ast")) == f"- Kidney and liver: {expected}"
+
+
+def test_another_test_shown_beside_a_missing_one_is_named():
+    beside = seen("3.2 g/g", used=False, note="shown, does not decide", concept="egfr")
+    assert reason(PROTEIN, "no-data", beside) == "- 24-hour protein: no result on record; another test shows eGFR **3.2** g/g (18 Oct 2026)"
+
+
+def test_an_upper_limit_is_named_where_a_value_cannot_be_held_against_it():
+    assert reason(lft(), "comparator", seen("> 80 U/L"), concepts=("alt",)).endswith("cannot be held against 2.5 × upper limit")
+    held = reason(lft(), "unit", seen("80", note="upper limit 40 <U>/L"), concepts=("alt",))
+    assert held == "- ALT **80** (18 Oct 2026): unit missing or not convertible; needs at most 2.5 × upper limit (40 &lt;U>/L)"
+
+
+def test_a_date_that_cannot_be_worded_is_shown_as_it_stands():
+    assert "24-hour protein **9.1** g/24 h (2026-W42-3)" in fact(met(PROTEIN, seen("9.1 g/24 h", "2026-W42-3")))
+    assert "24-hour protein **9.1** g/24 h (\\*soon\\*)" in fact(met(PROTEIN, seen("9.1 g/24 h", "*soon*")))
+
+
 def test_nothing_of_the_person_is_on_the_card():
     age = criterion("age", Age(18, 70), label="Age 18 to 70")
     text = fact(met(age, Evidence("Patient/p1", "1980-01-01", "1980-01-01")))
@@ -529,6 +599,27 @@ def test_watch_does_not_compare_values_in_different_units():
 def test_watch_needs_two_values():
     assert not watched(met(EGFR, seen("52 mL/min/1.73 m²")))
     assert not watched(met(EGFR, seen("52 mL/min/1.73 m²"), seen("64 mL/min/1.73 m²", "2026-12-10", used=False)))
+
+
+def test_watch_says_which_of_several_tests_and_compares_it_with_itself():
+    liver = several(lab("ast", "le", 80, "U/L"), lab("alt", "le", 80, "U/L"), short="Liver")
+    now, other = seen("75 U/L", concept="ast"), seen("50 U/L", "2026-03-10", "Observation/o0", used=False, concept="alt")
+    before = seen("60 U/L", "2026-02-10", "Observation/o1", used=False, concept="ast")
+    assert watched(met(liver, now, other, before)) == "**Watch:** Liver: AST **75** (18 Oct 2026); needs at most 80 U/L; was 60 on 10 Feb 2026"
+    assert not watched(met(liver, now, other))
+
+
+@pytest.mark.parametrize(
+    ("needs", "now", "before"),
+    [
+        (lab("alt", "le", 80, times=True), "78 U/L", "60 U/L"),  # times the upper limit: not the value's own scale
+        (ObservationIs(("x",), (Limit("ge", 50), Limit("le", 80)), "U/L"), "78 U/L", "60 U/L"),
+        (lab("x", "le", 80, "U/L"), "< 78 U/L", "60 U/L"),
+        (lab("x", "le", 80, "U/L"), "negative", "60 U/L"),
+    ],
+)
+def test_watch_needs_numbers_and_one_limit_on_their_scale(needs, now, before):
+    assert not watched(met(criterion("c", needs, short="Test"), seen(now), seen(before, "2026-02-10", "Observation/o0", used=False)))
 
 
 def test_the_nearest_value_is_watched():
@@ -682,6 +773,18 @@ def test_a_trial_that_does_not_recruit_makes_no_card(status):
     assert not compose(answer(assessed(PROTEIN_MET, status=status, of=trial(status="active-not-recruiting"))))
 
 
+class Unread(tuple):
+    def __iter__(self):
+        raise AssertionError("the criteria of a cohort that is not on record were looked at")
+
+
+@pytest.mark.parametrize("status", ["excluded", "not-applicable"])
+def test_cohorts_without_a_card_are_not_worked_through(status):
+    closed = Assessment(trial(), trial().cohorts[0], status, Unread((PROTEIN_MET,)))
+    (card,) = compose(answer(closed, assessed(PROTEIN_MET, MISSING)))
+    assert closed in card.assessments
+
+
 def test_a_possible_trial_needs_something_pivotal_on_record():
     assert not compose(answer(assessed(EGFR_MET, unknown(PROTEIN, concepts=("urine_protein_24h",)))))
     assert compose(answer(assessed(EGFR_MET, PROTEIN_MET, MISSING)))
@@ -759,6 +862,20 @@ def test_links_source_and_topic():
     assert (card.source_label, card.source_url) == ("ClinicalTrials.gov", "https://clinicaltrials.gov")
     assert card.topic == "trial-nct06469190"
     assert [link.label for link in one(PROTEIN_MET, MISSING).links] == ["Registry record"]
+
+
+def test_nothing_of_a_record_is_kept_between_patients(monkeypatch):
+    kept = []
+    monkeypatch.setattr(DETAIL, "INK", DETAIL.INK._replace(own=lambda words: kept.append(words) or escape(words)))
+    mark = "Wanda"
+    odd = seen(f"52 {mark}/L", note=f"upper limit 7 {mark}/L", concept="alt")
+    outcomes = [met(o, odd, odd._replace(used=False, date="2026-01-01")) for o in (PROTEIN, EGFR, lft(), CLOTTING, KIDNEY_AND_LIVER)]
+    outcomes.append(met(THERAPY, seen(f"{mark} tablets", ref="MedicationRequest/1", note=mark), seen(mark, mark, "Condition/1")))
+    outcomes += [unknown(lft(), why, odd, concepts=("alt",)) for why in REASONS]
+    outcomes += [unknown(replace(lft(), short=f"test {why}"), why, odd, concepts=("alt",)) for why in REASONS]
+    said = "".join(one(*outcomes, status=status).detail for status in ("possible", "candidate"))
+    assert mark in said
+    assert kept and not [words for words in kept if mark in words]
 
 
 # --- Markdown ---------------------------------------------------------------------------------

@@ -281,7 +281,8 @@ def test_evaluate_imports_no_server_and_no_models() -> None:
     script = (
         "import sys; from cds_service.cli import main; "
         f"main(['evaluate', {CANDIDATE!r}, '--as-of', '2026-11-01']); "
-        "print([m for m in ('flask', 'gunicorn', 'fhir.resources', 'pydantic', 'pint', 'jsonschema', 'rich') if m in sys.modules], file=sys.stderr)"
+        "unwanted = ('flask', 'gunicorn', 'fhir.resources', 'pydantic', 'pint', 'jsonschema', 'rich', 'requests', 'urllib3'); "
+        "print([m for m in unwanted if m in sys.modules], file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)  # noqa: S603 -- the line above
     assert ran.stderr.strip() == "[]"

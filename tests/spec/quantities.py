@@ -1,0 +1,112 @@
+"""Semantics 5: numbers against limits; comparators are intervals; an unusable unit is never guessed."""
+
+from __future__ import annotations
+
+from cds_service.model.predicates import Limit, ObservationIs
+
+from .language import NO, YES, Section, above, asks, at_least, at_most, below, cut, excludes, lab, row, unknown, unread
+
+SECTION = Section(
+    "Quantities",
+    "Values are compared in the unit of their concept. “Above 60” is every value above 60: it decides only where all of them lie on one side.",
+    (
+        asks(
+            "eGFR at least 30",
+            ObservationIs(("egfr",), at_least(30.0)),
+            row(YES, "Above the limit.", lab("egfr", 30.1)),
+            row(YES, "Exactly on the limit.", lab("egfr", 30)),
+            row(NO, "Below the limit.", lab("egfr", 29.9)),
+            row(YES, "“Above 60” is at least 30.", lab("egfr", ">60")),
+            row(YES, "“Above 30” is at least 30.", lab("egfr", ">30")),
+            row(YES, "“At least 30” is at least 30.", lab("egfr", ">=30")),
+            row(unknown("comparator"), "“Above 29” may be 29.5.", lab("egfr", ">29")),
+            row(NO, "“Below 30” is under the limit.", lab("egfr", "<30")),
+            row(unknown("comparator"), "“At most 30” may be 30.", lab("egfr", "<=30")),
+            row(unknown("comparator"), "“Below 60” may be anything.", lab("egfr", "<60")),
+            row(unknown("unit"), "A value in another kind of unit (plain mL/min) is never guessed.", lab("egfr", 52, problem="unit")),
+            row(unknown("unreadable"), "A value that is no number.", lab("egfr", "", problem="unreadable")),
+            row(unknown("no-data"), "Nothing on record."),
+            row(unknown("unavailable"), "The results could not be fetched.", unread("results-kidney")),
+            row(unknown("truncated"), "The results were not read to their end.", cut("results-kidney")),
+        ),
+        asks(
+            "eGFR above 30",
+            ObservationIs(("egfr",), above(30.0)),
+            row(YES, "Above.", lab("egfr", 30.1)),
+            row(NO, "Exactly on the limit is not above.", lab("egfr", 30)),
+            row(YES, "“Above 30” is above.", lab("egfr", ">30")),
+            row(unknown("comparator"), "“At least 30” may be exactly 30.", lab("egfr", ">=30")),
+            row(NO, "“At most 30” is not above.", lab("egfr", "<=30")),
+            row(NO, "“Below 30” is not above.", lab("egfr", "<30")),
+        ),
+        asks(
+            "24-hour urine protein at most 3.5 g",
+            ObservationIs(("urine_protein_24h",), at_most(3.5)),
+            row(YES, "Below.", lab("urine_protein_24h", 3.4)),
+            row(YES, "Exactly on the limit.", lab("urine_protein_24h", 3.5)),
+            row(NO, "Above.", lab("urine_protein_24h", 3.6)),
+            row(YES, "“Below 3.5” is at most 3.5.", lab("urine_protein_24h", "<3.5")),
+            row(YES, "“At most 3.5” is at most 3.5.", lab("urine_protein_24h", "<=3.5")),
+            row(NO, "“Above 3.5” is not.", lab("urine_protein_24h", ">3.5")),
+            row(unknown("comparator"), "“At least 3.5” may be exactly 3.5.", lab("urine_protein_24h", ">=3.5")),
+            row(unknown("no-data"), "A urine protein/creatinine ratio never stands in for it.", lab("upcr", 1.0)),
+        ),
+        asks(
+            "24-hour urine protein below 3.5 g",
+            ObservationIs(("urine_protein_24h",), below(3.5)),
+            row(YES, "Below.", lab("urine_protein_24h", 3.4)),
+            row(NO, "Exactly on the limit is not below.", lab("urine_protein_24h", 3.5)),
+            row(YES, "“Below 3.5” is below.", lab("urine_protein_24h", "<3.5")),
+            row(unknown("comparator"), "“At most 3.5” may be exactly 3.5.", lab("urine_protein_24h", "<=3.5")),
+            row(NO, "“At least 3.5” is not.", lab("urine_protein_24h", ">=3.5")),
+        ),
+        asks(
+            "eGFR from 60 to below 90",
+            ObservationIs(("egfr",), (Limit("ge", 60.0), Limit("lt", 90.0))),
+            row(YES, "The lower end counts.", lab("egfr", 60)),
+            row(NO, "The upper end does not.", lab("egfr", 90)),
+            row(YES, "Between.", lab("egfr", 75)),
+            row(NO, "Under.", lab("egfr", 59)),
+            row(unknown("comparator"), "“Above 60” may be over 90.", lab("egfr", ">60")),
+            row(NO, "“At least 90” lies outside.", lab("egfr", ">=90")),
+        ),
+        asks(
+            "Platelets at least 3 × 10⁹/L",
+            ObservationIs(("platelets",), at_least(3.0)),
+            row(YES, "What a conversion makes of 3 × 10³/µL is 3.", lab("platelets", 2.9999999999999996)),
+            row(NO, "A real difference is a difference.", lab("platelets", 2.999999)),
+        ),
+        asks(
+            "Platelets above 3 × 10⁹/L",
+            ObservationIs(("platelets",), above(3.0)),
+            row(NO, "What a conversion makes of 3 is not above 3.", lab("platelets", 3.0000000000000004)),
+            row(YES, "A real difference is a difference.", lab("platelets", 3.000001)),
+        ),
+        excludes(
+            "ALT above 120 U/L",
+            ObservationIs(("alt",), above(120.0)),
+            row(YES, "Above: excluded.", lab("alt", 121)),
+            row(NO, "Exactly on it: not excluded.", lab("alt", 120)),
+            row(unknown("unit"), "An unknown unit excludes nobody.", lab("alt", 900, problem="unit")),
+        ),
+        asks(
+            "CD19 B cells found",
+            ObservationIs(("cd19_b_cells",), result="detected"),
+            row(YES, "Any number above zero.", lab("cd19_b_cells", 0.4)),
+            row(NO, "Zero.", lab("cd19_b_cells", 0)),
+            row(unknown("comparator"), "“Below 10” may be none.", lab("cd19_b_cells", "<10")),
+            row(YES, "“Above 0” is some.", lab("cd19_b_cells", ">0")),
+            row(unknown("comparator"), "“At least 0” may be none.", lab("cd19_b_cells", ">=0")),
+        ),
+        asks(
+            "Oxygen saturation at least 92 % on room air",
+            ObservationIs(("spo2",), at_least(92.0), room_air=True),
+            row(YES, "On room air.", lab("spo2", 97)),
+            row(unknown("method"), "On oxygen it does not count, however good.", lab("spo2", 99, on_oxygen=True)),
+            row(unknown("method"), "On oxygen it does not count, however bad.", lab("spo2", 80, on_oxygen=True)),
+            row(unknown("no-data"), "Nothing on record."),
+            row(unknown("unavailable"), "The results could not be fetched.", unread("results-other")),
+            row(unknown("truncated"), "The results were not read to their end.", cut("results-other")),
+        ),
+    ),
+)
