@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -58,7 +59,7 @@ def _card(found: Sides, answer: Answer, smart_url: str, orders: Mapping[str, Cod
 
 
 def _rank(assessment: Assessment) -> tuple[bool, int, str]:
-    unknown = sum([o.outcome == "unknown" for o in assessment.outcomes])
+    unknown = [o.outcome for o in assessment.outcomes].count("unknown")
     return assessment.status != "candidate", unknown, assessment.trial.id
 
 
@@ -68,8 +69,10 @@ def _worth_a_card(assessment: Assessment) -> bool:
         return False
     if assessment.status == "candidate":
         return True
-    pivotal = [o for o in assessment.outcomes if o.criterion.pivotal]
-    return any(o.outcome == "met" or (o.outcome == "unknown" and kind_of(o) == "unread") for o in pivotal)
+    for outcome in assessment.outcomes:
+        if outcome.criterion.pivotal and (outcome.outcome == "met" or (outcome.outcome == "unknown" and kind_of(outcome) == "unread")):
+            return True
+    return False
 
 
 @once_for_each
@@ -93,12 +96,8 @@ def _suggestions(found: Sides, orders: Mapping[str, Coding], names: Mapping[str,
     """Orders in the order of the missing list, one a test; then the referral."""
     trial = found.assessment.trial
     wanted = (c for gap in found.results for c in gap.tests)
-    drafts = [_order(c, orders[c], names) for c in _once(wanted, orders)]
-    words = f"Referral to the coordinator of {trial.id}: {clean(trial.product)} for {found.assessment.cohort.disease}"
-    return (
-        *[Suggestion(f"Draft order: {draft.text}", draft) for draft in drafts],
-        Suggestion("Draft referral to the trial coordinator", Draft("referral", words, url=trial.url)),
-    )
+    referral = _referral(f"{_coordinator(trial)} for {found.assessment.cohort.disease}", trial.url)
+    return *[_order(names.get(c, ""), orders[c]) for c in _once(wanted, orders)], referral
 
 
 def _once(concepts: Iterable[str], orders: Mapping[str, Coding]) -> tuple[str, ...]:
@@ -112,6 +111,19 @@ def _once(concepts: Iterable[str], orders: Mapping[str, Coding]) -> tuple[str, .
     return tuple(tests.values())
 
 
-def _order(concept: str, coding: Coding, names: Mapping[str, str]) -> Draft:
+# What is suggested is the same for every patient who lacks it, so each order and referral is made once.
+@lru_cache(maxsize=512)
+def _order(name: str, coding: Coding) -> Suggestion:
     """The label says all there is room for, so our short name of the test goes before the code system's long one."""
-    return Draft("order", clean(names.get(concept, "") or coding.display or coding.code), coding)
+    draft = Draft("order", clean(name or coding.display or coding.code), coding)
+    return Suggestion(f"Draft order: {draft.text}", draft)
+
+
+@lru_cache(maxsize=512)
+def _referral(words: str, url: str) -> Suggestion:
+    return Suggestion("Draft referral to the trial coordinator", Draft("referral", words, url=url))
+
+
+@once_for_each
+def _coordinator(trial: Trial) -> str:
+    return f"Referral to the coordinator of {trial.id}: {clean(trial.product)}"

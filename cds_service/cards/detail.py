@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from cds_service.cards.markdown import escape, strong
@@ -18,7 +18,7 @@ from cds_service.words import clean, count, day, in_sentence, listed, trial_stat
 from cds_service.words.asked import need_of
 from cds_service.words.gaps import Reader, gap_words, reason_words
 from cds_service.words.kept import once_for_each
-from cds_service.words.values import Ink, amount, fact_words, is_result
+from cds_service.words.values import Ink, fact_words, is_amount, is_result
 
 INK = Ink(escape, strong, lru_cache(maxsize=8192)(escape))
 _SHOWN = 3  #: items of a list
@@ -33,20 +33,15 @@ class Page(NamedTuple):
     names: Mapping[str, str]
     fresh: Mapping[str, int]
 
-    @property
-    def candidate(self) -> bool:
-        return self.sides.assessment.status == "candidate"
-
 
 def detail(page: Page) -> str:
-    sides = page.sides
-    fits = list(_why(page)) if page.candidate else []
-    near = watch(INK, sides.shown)
+    sides, candidate = page.sides, page.sides.assessment.status == "candidate"
+    near = watch(INK, sides.shown, page.names)
     blocks = [
         _incomplete(sides),
-        _items("Why it may fit", [line for _, line in fits]) if page.candidate else _missing(page),
+        _items("Why it may fit", _why(page)) if candidate else _missing(page),
         _open(page),
-        _met(page, {*(o.criterion.id for o, _ in fits), near.criterion if near else ""}),
+        _met(sides, "" if candidate else _fact(page, near.criterion if near else "")),
         _person(sides.manual),
         f"**Watch:** {near.text}" if near else "",
         question(INK, sides.unread, page.names) if sides.lists else "",
@@ -74,14 +69,18 @@ def _incomplete(sides: Sides) -> str:
 
 def _missing(page: Page) -> str:
     missing = page.sides.results
-    reader = Reader(INK, page.as_of, page.fresh)
+    if not missing:
+        return ""
+    reader = Reader(INK, page.as_of, page.fresh, page.names)
     return _items(f"Missing, and would decide it ({len(missing)})", [gap_words(reader, gap) for gap in missing[:_SHOWN]])
 
 
 def _open(page: Page) -> str:
     """Points that no test settles: judgement, or a record that can be read two ways."""
     points = page.sides.points
-    reader = Reader(INK, page.as_of, page.fresh)
+    if not points:
+        return ""
+    reader = Reader(INK, page.as_of, page.fresh, page.names)
     said = [escape(in_sentence(gap.what)) + reason_words(reader, gap.outcomes[0]).replace(":", ",", 1) for gap in points]
     return _row("Open", said)
 
@@ -117,13 +116,10 @@ def _telling(shown: Sequence[Outcome], rank: Callable[[Outcome], int]) -> Iterat
     One at a time: looking into the evidence costs, and only the first few are shown.
     """
     for pivotal in (True, False):
-        ranked: dict[int, list[Outcome]] = {}
-        for outcome in shown:
-            if outcome.criterion.pivotal is pivotal:
-                ranked.setdefault(rank(outcome), []).append(outcome)
-        for key in sorted(ranked):
+        ranked = sorted([o for o in shown if o.criterion.pivotal is pivotal], key=rank)
+        for _, group in groupby(ranked, rank):
             words: list[Outcome] = []
-            for outcome in filter(_can_be_checked, ranked[key]):
+            for outcome in filter(_can_be_checked, group):
                 if _measured(outcome):
                     yield outcome
                 else:
@@ -132,32 +128,37 @@ def _telling(shown: Sequence[Outcome], rank: Callable[[Outcome], int]) -> Iterat
 
 
 def _can_be_checked(outcome: Outcome) -> bool:
-    finding = outcome.finding
-    return finding.basis != "no-record" and any([e.used and "Patient/" not in e.reference for e in finding.evidence])
+    if outcome.finding.basis != "no-record":
+        for evidence in outcome.finding.evidence:
+            if evidence.used and "Patient/" not in evidence.reference:
+                return True
+    return False
 
 
 def _measured(outcome: Outcome) -> bool:
-    return any([amount(e.value) for e in outcome.finding.evidence if e.used and is_result(e)])
+    for evidence in outcome.finding.evidence:
+        if evidence.used and is_result(evidence) and is_amount(evidence.value):
+            return True
+    return False
 
 
-def _why(page: Page) -> Iterator[tuple[Outcome, str]]:
+def _why(page: Page) -> list[str]:
     """Inclusions before exclusions."""
     telling = _telling(page.sides.shown, lambda o: o.criterion.kind != "inclusion")
-    return ((o, fact_words(INK, o, page.names)) for o in islice(telling, _SHOWN))
+    return [fact_words(INK, o, page.names) for o in islice(telling, _SHOWN)]
 
 
-def _met(page: Page, said: set[str]) -> str:
-    """One fact that is not on the card yet, and how much rests on nothing being recorded."""
-    met, bare = page.sides.met, page.sides.bare
-    rest = f"{bare} with no record of the excluded condition" if bare else ""
-    fact = "" if page.candidate else _fact(page, said)
-    among = "; ".join([part for part in (in_sentence(fact), rest) if part])
-    return f"**Met ({met}),** among them {among}" if among else ""
-
-
-def _fact(page: Page, said: set[str]) -> str:
+def _fact(page: Page, said: str) -> str:
+    """One fact that is not on the card yet: `said` is the criterion that is watched."""
     telling = _telling(page.sides.shown, lambda o: 2 * (need_of(o) is None) + (o.criterion.kind != "inclusion"))
-    return next((fact_words(INK, o, page.names, 2) for o in telling if o.criterion.id not in said), "")
+    return next((fact_words(INK, o, page.names, 2) for o in telling if o.criterion.id != said), "")
+
+
+def _met(sides: Sides, fact: str) -> str:
+    """With one fact, and how much rests on nothing being recorded."""
+    rest = f"{sides.bare} with no record of the excluded condition" if sides.bare else ""
+    among = "; ".join([part for part in (in_sentence(fact), rest) if part])
+    return f"**Met ({sides.met}),** among them {among}" if among else ""
 
 
 def _trial(trial: Trial, as_of: int) -> str:

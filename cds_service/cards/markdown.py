@@ -16,6 +16,8 @@ _JOINER = "\u2060"  # invisible; an address that it breaks is text, not a link t
 
 def escape(text: str) -> str:
     """One line of record or trial text, literal in GFM and harmless in a host that passes raw HTML through."""
+    if text.isalnum():  # a number, one word: nothing in it can be a mark
+        return text
     line = clean(text)
     if _ANY.search(line) or "www." in line.lower():  # most text has none of these, and each step costs
         line = _AMPERSAND.sub("&amp;", line).replace("<", "&lt;")

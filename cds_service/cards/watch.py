@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from cds_service.model.facts import Evidence
 from cds_service.model.outcomes import Outcome
 from cds_service.words.asked import Need, asked, need_of, same_unit
 from cds_service.words.gaps import EARLIER
-from cds_service.words.values import Amount, Ink, amount, dated, day_words, is_result
+from cds_service.words.values import Amount, Ink, amount, dated, day_words, is_result, needs_words, test_name
 
 _CLOSE = 0.2
 _YEARS = re.compile(r"(\d{1,3}) years?\b")
@@ -35,7 +35,7 @@ class _Pair(NamedTuple):
     distance: float
 
 
-def watch(ink: Ink, met: Sequence[Outcome]) -> Near | None:
+def watch(ink: Ink, met: Sequence[Outcome], names: Mapping[str, str]) -> Near | None:
     """The value nearest to its limit and moving towards it; no such value: an age in its last year."""
     nearest: _Pair | None = None
     for outcome in met:
@@ -44,16 +44,13 @@ def watch(ink: Ink, met: Sequence[Outcome]) -> Near | None:
             if pair and (nearest is None or pair.distance < nearest.distance):
                 nearest = pair
     if nearest:
-        return _worded(ink, nearest)
+        return _worded(ink, nearest, names)
     return next(filter(None, [_age(ink, outcome) for outcome in met if asked(outcome.criterion).oldest is not None]), None)
 
 
 def _pair(outcome: Outcome) -> _Pair | None:
     """What costs least comes first: hardly a value has an earlier one beside it, and only the nearest to a limit is worded."""
-    evidence = outcome.finding.evidence
-    earlier = [e for e in evidence if not e.used and e.note in ("", EARLIER) and e.date and is_result(e)]
-    now = next((e for e in evidence if e.used and is_result(e)), None) if earlier else None
-    before = max([e for e in earlier if e.date[:10] < now.date[:10]], key=_BY_DATE, default=None) if now else None
+    now, before = _newest_two(outcome.finding.evidence)
     if now is None or before is None:
         return None
     need, last, first = need_of(outcome, now.concept), amount(now.value), amount(before.value)
@@ -61,6 +58,19 @@ def _pair(outcome: Outcome) -> _Pair | None:
         return None
     distance = _closing_in(need, last, first)
     return None if distance is None else _Pair(outcome, need, now, before, last, first, distance)
+
+
+def _newest_two(evidence: Sequence[Evidence]) -> tuple[Evidence | None, Evidence | None]:
+    """The value that decided, and the newest one before it of the same test."""
+    now, earlier = None, []
+    for one in evidence:
+        if one.used:
+            now = one if now is None and is_result(one) else now
+        elif one.note in ("", EARLIER) and one.date and is_result(one):
+            earlier.append(one)
+    if now is None or not earlier:
+        return None, None
+    return now, max([e for e in earlier if e.concept == now.concept and e.date[:10] < now.date[:10]], key=_BY_DATE, default=None)
 
 
 def _closing_in(need: Need, last: Amount, first: Amount) -> float | None:
@@ -77,12 +87,14 @@ def _closing_in(need: Need, last: Amount, first: Amount) -> float | None:
     return abs(now - limit.value) / abs(limit.value) if towards else None
 
 
-def _worded(ink: Ink, near: _Pair) -> Near:
-    criterion = near.outcome.criterion
+def _worded(ink: Ink, near: _Pair, names: Mapping[str, str]) -> Near:
+    criterion, _, finding = near.outcome
     # the unit once, with the limit; a long one not at all: the value's own row shows it
-    limit = ink.text(near.need.words(near.last.unit))
-    name = ink.own(asked(criterion).start) if criterion.short else ink.own(asked(criterion).name) + ":"
-    said = f"{name} {ink.strong(near.last.digits)}{dated(ink, near.now, near.outcome.finding.basis == 'computed')}"
+    limit = needs_words(ink, near.need, near.last.unit)
+    test = test_name(ink, near.now, names) if asked(criterion).several else ""
+    name = ink.own(asked(criterion).start if criterion.short else asked(criterion).name)
+    name += ":" if test or not criterion.short else ""  # the value is not the criterion's own, or a label is a sentence
+    said = f"{name} {test}{ink.strong(near.last.digits)}{dated(ink, near.now, finding.basis == 'computed')}"
     was = f"was {ink.text(near.first.digits)} on {day_words(ink, near.before.date)}"
     return Near(criterion.id, f"{said}; needs {limit}; {was}")
 

@@ -9,11 +9,10 @@ from cds_service.model.facts import Evidence
 from cds_service.model.outcomes import Answer, Assessment, Outcome
 from cds_service.model.trials import Criterion, Interpretation
 
-_COUNTED = {"met": "met", "not-met": "notMet", "unknown": "unknown", "manual": "manual", "not-applicable": "notApplicable"}
-
-#: What never changes about a criterion, written once. Keyed by identity, since a criterion's hash would
-#: walk its whole predicate; the criterion is kept beside it, so that its id cannot come to name another.
-_heads: dict[int, tuple[Criterion, dict[str, object], dict[str, object]]] = {}
+#: What never changes about a criterion, written once: its members up to the outcome, and its interpretation.
+#: Keyed by identity, since a criterion's hash would walk its whole predicate; the criterion is kept beside it,
+#: so that its id cannot come to name another.
+_heads: dict[int, tuple[Criterion, dict[str, object], dict[str, object] | None]] = {}
 _MOST_HEADS = 8192
 
 
@@ -34,61 +33,78 @@ def whole(answer: Answer, cohorts: Iterable[dict[str, object]]) -> dict[str, obj
 
 def cohort_json(assessment: Assessment) -> dict[str, object]:
     counts = {"met": 0, "noRecord": 0, "notMet": 0, "unknown": 0, "manual": 0, "notApplicable": 0}
-    criteria = []
-    for outcome in assessment.outcomes:
-        counts[_COUNTED[outcome.outcome]] += 1
-        if outcome.outcome == "met" and outcome.finding.basis == "no-record":
-            counts["noRecord"] += 1
-        criteria.append(_criterion(outcome))
     return {
         "trial": assessment.trial.id,
         "cohort": assessment.cohort.id,
         "status": assessment.status,
         "recruiting": assessment.trial.recruiting,
         "counts": counts,
-        "criteria": criteria,
+        "criteria": _criteria(assessment.outcomes, counts),
     }
 
 
-def _criterion(outcome: Outcome) -> dict[str, object]:
-    criterion, verdict, finding = outcome
-    kept = _heads.get(id(criterion))
-    _, head, tail = kept if kept is not None else _remember(criterion)
-    found = head.copy()
-    found["outcome"] = verdict
-    if finding.basis:
-        found["basis"] = finding.basis
-    if verdict == "unknown" and finding.reason:
-        found["reason"] = finding.reason
-    elif verdict == "manual" and finding.ask:
-        found["ask"] = finding.ask
-    if finding.evidence:
-        found["evidence"] = [_evidence(e) for e in finding.evidence]
-    if tail:
-        found.update(tail)
-    return found
+def _criteria(outcomes: Iterable[Outcome], counts: dict[str, int]) -> list[dict[str, object]]:
+    """One loop, which also counts: a call for each outcome would cost as much as the writing."""
+    criteria = []
+    met = bare = 0  # by far the most outcomes
+    for criterion, verdict, finding in outcomes:
+        try:
+            _, head, interpretation = _heads[id(criterion)]
+        except KeyError:
+            _, head, interpretation = _remember(criterion)
+        found = head.copy()
+        found["outcome"] = verdict
+        basis, evidence = finding.basis, finding.evidence
+        if basis:
+            found["basis"] = basis
+        else:
+            del found["basis"]
+        if verdict == "met":
+            met += 1
+            bare += basis == "no-record"
+        elif verdict == "unknown":
+            counts["unknown"] += 1
+            if finding.reason:
+                found["reason"] = finding.reason
+        elif verdict == "manual":
+            counts["manual"] += 1
+            if finding.ask:
+                found["ask"] = finding.ask
+        else:
+            counts["notMet" if verdict == "not-met" else "notApplicable"] += 1
+        if evidence:
+            found["evidence"] = _evidence(evidence)
+        if interpretation is not None:
+            found["interpretation"] = interpretation
+        criteria.append(found)
+    counts["met"], counts["noRecord"] = met, bare
+    return criteria
 
 
-def _evidence(evidence: Evidence) -> dict[str, object]:
-    found: dict[str, object] = {"reference": evidence.reference, "value": evidence.value}
-    if evidence.date:
-        found["date"] = evidence.date
-    if not evidence.used:
-        found["used"] = False
-    if evidence.note:
-        found["note"] = evidence.note
-    return found
+def _evidence(evidence: Iterable[Evidence]) -> list[dict[str, object]]:
+    seen = []
+    for one in evidence:
+        found: dict[str, object] = {"reference": one.reference, "value": one.value}
+        if one.date:
+            found["date"] = one.date
+        if not one.used:
+            found["used"] = False
+        if one.note:
+            found["note"] = one.note
+        seen.append(found)
+    return seen
 
 
-def _remember(criterion: Criterion) -> tuple[Criterion, dict[str, object], dict[str, object]]:
+def _remember(criterion: Criterion) -> tuple[Criterion, dict[str, object], dict[str, object] | None]:
     head: dict[str, object] = {"id": criterion.id, "kind": criterion.kind, "label": criterion.label, "ref": criterion.ref}
     if criterion.pivotal:
         head["pivotal"] = True
-    tail: dict[str, object] = {"interpretation": _interpretation(criterion.interpretation)} if criterion.interpretation else {}
+    head |= {"outcome": "", "basis": ""}  # their places are kept, so that a copy need not grow
+    kept = criterion, head, _interpretation(criterion.interpretation) if criterion.interpretation else None
     if len(_heads) >= _MOST_HEADS:  # only a process that loads rules again and again comes here
         _heads.clear()
-    _heads[id(criterion)] = (criterion, head, tail)
-    return _heads[id(criterion)]
+    _heads[id(criterion)] = kept
+    return kept
 
 
 def _interpretation(reading: Interpretation) -> dict[str, object]:

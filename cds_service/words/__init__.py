@@ -11,6 +11,7 @@ from cds_service.dates import NBSP, in_words, interval, iso, shift
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE
 from cds_service.model.trials import Criterion, Trial
 from cds_service.model.vocabulary import LISTS, MEDICATION_LISTS
+from cds_service.words.kept import once_for_each
 
 BLANK = " " + NBSP
 _RUNS = re.compile(r" {2,}")
@@ -63,7 +64,7 @@ def at_start(words: str) -> str:
 
 def in_sentence(words: str) -> str:
     """A small letter inside a sentence, unless the first word has its own spelling: CD19, eGFR."""
-    first = words.split(" ", 1)[0]
+    first = words.split(" ", 1)[0].removesuffix(":")
     return words[:1].lower() + words[1:] if first[1:] == first[1:].lower() and (len(first) > 1 or first == "A") and first.isalpha() else words
 
 
@@ -101,8 +102,18 @@ def unread_words(lists: Mapping[str, str]) -> str:
 
 def trial_state(trial: Trial, as_of: int) -> str:
     """What to say of a record that may have grown old; nothing when it is fresh."""
-    if trial.completion and trial.completion.toordinal() < as_of:
-        return f"Expected completion passed {month(trial.completion)}: ask if it still recruits."
-    if shift(trial.verified_on.toordinal(), 6, "months") < as_of:
-        return f"Record last verified {month(trial.verified_on)}: ask if it still recruits."
+    for last, words in _good_until(trial):
+        if last < as_of:
+            return words
     return ""
+
+
+@once_for_each
+def _good_until(trial: Trial) -> tuple[tuple[int, str], ...]:
+    verified = (
+        shift(trial.verified_on.toordinal(), 6, "months"),
+        f"Record last verified {month(trial.verified_on)}: ask if it still recruits.",
+    )
+    if not trial.completion:
+        return (verified,)
+    return (trial.completion.toordinal(), f"Expected completion passed {month(trial.completion)}: ask if it still recruits."), verified

@@ -21,7 +21,10 @@ _OPPOSITE = {"ge": "lt", "gt": "le", "le": "gt", "lt": "ge"}
 
 
 class Need(NamedTuple):
-    """What a criterion asks of one test, in the reader's direction. `said`: each limit in words; `shown`: its unit, led by a space."""
+    """What a criterion asks of one test, in the reader's direction.
+
+    `said`: each limit in words; `shown`: the unit, led by a space; `whole`: all of it.
+    """
 
     limits: tuple[Limit, ...]
     unit: str
@@ -29,16 +32,19 @@ class Need(NamedTuple):
     titre: bool
     said: tuple[str, ...]
     shown: str
+    whole: str
 
     def words(self, beside: str = "", note: str = "") -> str:
         """`at least 45`; the unit is not repeated when it is long and `beside` already shows it."""
-        after = self.shown
-        if self.times:
-            after = f" ({clean(note.removeprefix('upper limit '))})" if UPPER.fullmatch(note) else ""
-        elif len(after) > 7 and same_unit(beside, self.unit):  # its space and more than six characters
-            after = ""
-        text = " and ".join([limit + after for limit in self.said])
+        text = self.whole
+        if self.times and UPPER.fullmatch(note):
+            text = self._joined(f" ({clean(note.removeprefix('upper limit '))})")
+        elif len(self.shown) > 7 and same_unit(beside, self.unit):  # its space and more than six characters
+            text = self._joined("")
         return f"{text}, {note}" if note == SITE else text
+
+    def _joined(self, after: str) -> str:
+        return " and ".join([limit + after for limit in self.said])
 
 
 def same_unit(recorded: str, ucum: str) -> bool:
@@ -111,7 +117,8 @@ def _need(leaf: ObservationIs, wanted: bool) -> Need | None:
         return None
     unit = "" if leaf.titre or leaf.times or not leaf.unit else pretty(leaf.unit)
     shown = NBSP + unit.replace(" ", NBSP) if unit not in ("", "1") else ""
-    return Need(limits, leaf.unit, leaf.times, leaf.titre, tuple(_limit(leaf, limit) for limit in limits), shown)
+    said = tuple(_limit(leaf, limit) for limit in limits)
+    return Need(limits, leaf.unit, leaf.times, leaf.titre, said, shown, " and ".join(limit + shown for limit in said))
 
 
 def _limit(leaf: ObservationIs, limit: Limit) -> str:

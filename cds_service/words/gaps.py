@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from cds_service.dates import iso, shift
+from cds_service.dates import NBSP, iso, shift
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Evidence
 from cds_service.model.outcomes import Outcome
 from cds_service.model.predicates import Period
 from cds_service.words import clean, count, lists_words, number
-from cds_service.words.asked import asked, need_of
-from cds_service.words.values import Ink, amount, dated, day_words, is_result, shown, value_words
+from cds_service.words.asked import UPPER, asked, need_of
+from cds_service.words.values import Ink, amount, dated, day_words, is_result, needs_words, shown, test_name, value_words
 
 #: A value shown beside a missing one, and the value before the newest: what the evaluator notes on evidence.
 BESIDE, EARLIER = "shown, does not decide", "earlier"
@@ -25,13 +25,9 @@ class Gap(NamedTuple):
     outcomes: tuple[Outcome, ...]
 
     @property
-    def concepts(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([c for o in self.outcomes for c in o.finding.concepts]))
-
-    @property
     def tests(self) -> tuple[str, ...]:
         """One concept a test that is still needed: of several that would each do (a count or a share) the first."""
-        open_ = dict.fromkeys(self.concepts)
+        open_ = dict.fromkeys([c for o in self.outcomes for c in o.finding.concepts])
         if len(open_) < 2:
             return tuple(open_)
         for outcome in self.outcomes:
@@ -55,6 +51,8 @@ def gaps(unknown: Iterable[Outcome], kind: str) -> tuple[Gap, ...]:
 
 
 def grouped(unknown: Sequence[Outcome]) -> tuple[Gap, ...]:
+    if not unknown:
+        return ()
     found: dict[str, list[Outcome]] = {}
     for outcome in sorted(unknown, key=lambda o: not o.criterion.pivotal):
         found.setdefault(asked(outcome.criterion).key, []).append(outcome)
@@ -81,11 +79,12 @@ def tally(missing: int, points: int) -> str:
 
 
 class Reader(NamedTuple):
-    """What reasons are worded with: the day, and how many days a concept's values stay fresh."""
+    """What reasons are worded with: the day, how many days a concept's values stay fresh, and the concepts' names."""
 
     ink: Ink
     as_of: int
     fresh: Mapping[str, int] = {}
+    names: Mapping[str, str] = {}
 
 
 def gap_words(reader: Reader, gap: Gap) -> str:
@@ -107,16 +106,16 @@ def reason_words(reader: Reader, outcome: Outcome) -> str:
         case "conflicting":
             return _conflicting(reader, outcome)
         case "comparator" if seen:
-            return _comparator(ink, outcome, seen)
+            return _comparator(reader, outcome, seen)
         case "imprecise-date":
             return f": date is only {day_words(ink, seen.date)}" if seen and seen.date else ": no date on record"
         case "unit" if seen and _is_share(outcome, seen):
             return _share(ink, outcome, seen)
         case "needs-judgement" if seen and is_result(seen):
-            return f" {value_words(ink, seen)}{dated(ink, seen)}: needs a clinician's judgement"
+            return _value(reader, outcome, seen, "needs a clinician's judgement")
     plain = _REASONS.get(finding.reason or "", "open")
     if seen and is_result(seen) and finding.reason in ("unit", "method", "no-reference-range"):
-        return _with_value(ink, outcome, seen, plain)
+        return _with_value(reader, outcome, seen, plain)
     return f": {plain}"
 
 
@@ -136,18 +135,31 @@ def _newest(outcome: Outcome) -> Evidence | None:
     return max(seen, key=lambda e: e.date, default=None)
 
 
-def _needs(outcome: Outcome, seen: Evidence | None = None) -> str:
-    need = need_of(outcome)
+def _test(reader: Reader, outcome: Outcome, seen: Evidence) -> str:
+    """Which test a value is of, where the criterion asks for several."""
+    return test_name(reader.ink, seen, reader.names) if asked(outcome.criterion).several else ""
+
+
+def _needs(ink: Ink, outcome: Outcome, seen: Evidence, concept: str = "") -> str:
+    need, found = need_of(outcome, concept), amount(seen.value)
     if need is None:
         return ""
-    found = amount(seen.value) if seen else None
-    return f"; needs {need.words(found.unit if found else '')}"
+    note = seen.note if UPPER.fullmatch(seen.note) else ""
+    return f"; needs {needs_words(ink, need, found.unit if found else '', note)}"
 
 
-def _with_value(ink: Ink, outcome: Outcome, seen: Evidence, why: str) -> str:
+def _value(reader: Reader, outcome: Outcome, seen: Evidence, why: str, needs: bool = False) -> str:
+    """A value and why it does not decide. One of several tests is named, and held against its own limit."""
+    value, test = value_words(reader.ink, seen) + dated(reader.ink, seen), _test(reader, outcome, seen)
+    tail = _needs(reader.ink, outcome, seen, seen.concept if test else "") if needs else ""
+    return f": {test}{value}, {why}{tail}" if test else f" {value}: {why}{tail}"
+
+
+def _with_value(reader: Reader, outcome: Outcome, seen: Evidence, why: str) -> str:
     """A criterion that asks more than one thing is not named as if the value were its own."""
-    value = value_words(ink, seen) + dated(ink, seen)
-    return f" {value}: {why}{_needs(outcome, seen)}" if need_of(outcome) else f": {value}, {why}"
+    if need_of(outcome) or _test(reader, outcome, seen):
+        return _value(reader, outcome, seen, why, needs=True)
+    return f": {value_words(reader.ink, seen)}{dated(reader.ink, seen)}, {why}"
 
 
 def _is_share(outcome: Outcome, seen: Evidence) -> bool:
@@ -159,33 +171,35 @@ def _is_share(outcome: Outcome, seen: Evidence) -> bool:
 def _share(ink: Ink, outcome: Outcome, seen: Evidence) -> str:
     found = amount(seen.value)
     assert found is not None  # _is_share has seen it
-    return f": only a share, {found.words}\u00a0%{dated(ink, seen)}{_needs(outcome)}"
+    return f": only a share, {found.words}\u00a0%{dated(ink, seen)}{_needs(ink, outcome, seen)}"
 
 
 def _no_data(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
     if seen and seen.note == BESIDE and _is_share(outcome, seen):
         return _share(reader.ink, outcome, seen)
     if seen and seen.note == BESIDE:
-        return f": no result on record; another test shows {value_words(reader.ink, seen)}{dated(reader.ink, seen)}"
+        value = test_name(reader.ink, seen, reader.names) + value_words(reader.ink, seen) + dated(reader.ink, seen)
+        return f": no result on record; another test shows {value}"
     if seen and is_result(seen):  # a lasting finding is asked for, and there are too few values to show it lasts
-        return _with_value(reader.ink, outcome, seen, "too few values to decide")
+        return _with_value(reader, outcome, seen, "too few values to decide")
     if outcome.finding.concepts:
         return ": no result on record"
     return f": {shown(reader.ink, seen)}" if seen and seen.note else ": nothing on record"
 
 
-def _comparator(ink: Ink, outcome: Outcome, seen: Evidence) -> str:
-    need = need_of(outcome)
+def _comparator(reader: Reader, outcome: Outcome, seen: Evidence) -> str:
+    ink, test = reader.ink, _test(reader, outcome, seen)
+    need = need_of(outcome, seen.concept if test else "")
     quoted = f'"{clean(seen.value, 60)}"'
-    limit = " and ".join(number(x.value) for x in need.limits) if need else "the limit"
-    return f": reported as {ink.text(quoted)}{dated(ink, seen)}, cannot be held against {limit}"
+    limit = " and ".join(number(x.value) for x in need.limits) + (f"{NBSP}×{NBSP}upper limit" if need.times else "") if need else "the limit"
+    return f": {test}reported as {ink.text(quoted)}{dated(ink, seen)}, cannot be held against {limit}"
 
 
 def _stale(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
     age = _limit_of_age(reader, outcome, seen)
     if not seen or not seen.date:
         return f": {age}"
-    return f": last {day_words(reader.ink, seen.date)}, {age}"
+    return f": {_test(reader, outcome, seen)}last {day_words(reader.ink, seen.date)}, {age}"
 
 
 def _limit_of_age(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
@@ -215,9 +229,9 @@ def _conflicting(reader: Reader, outcome: Outcome) -> str:
     seen = [e for e in outcome.finding.evidence if is_result(e) and e.note not in (EARLIER, BESIDE)]
     ink = reader.ink
     if len(seen) > 1:
-        return ": results disagree: " + ", ".join(value_words(ink, e) + dated(ink, e) for e in seen[:3])
+        return ": results disagree: " + ", ".join([_test(reader, outcome, e) + value_words(ink, e) + dated(ink, e) for e in seen[:3]])
     if seen and any(leaf.formula for leaf in asked(outcome.criterion).tests):
-        return f" {value_words(ink, seen[0])}{dated(ink, seen[0])}: two formulas disagree{_needs(outcome, seen[0])}"
+        return _value(reader, outcome, seen[0], "two formulas disagree", needs=True)
     return ": results disagree"
 
 

@@ -10,7 +10,7 @@ from cds_service.dates import NBSP
 from cds_service.model.facts import Evidence
 from cds_service.model.outcomes import Outcome
 from cds_service.words import BLANK, clean, date_words
-from cds_service.words.asked import asked, need_of
+from cds_service.words.asked import Need, asked, need_of
 
 #: A note on a value. An upper limit without its unit is not shown: the value beside it may be in another.
 BARE = re.compile(r"upper limit \d[\d.e+-]*")
@@ -50,7 +50,11 @@ def amount(value: str) -> Amount | None:
     if not found:
         return None
     sign, digits, unit = found.groups("")
-    return Amount(sign, digits, unit.strip(BLANK).replace(" ", NBSP))
+    return Amount(sign, digits, unit.strip(BLANK).replace(" ", NBSP) if unit else "")
+
+
+def is_amount(value: str) -> bool:
+    return _AMOUNT.fullmatch(clean(value, 60)) is not None
 
 
 def is_result(evidence: Evidence) -> bool:
@@ -94,11 +98,11 @@ def shown(ink: Ink, evidence: Evidence, computed: bool = False) -> str:
     if is_result(evidence):
         return value_words(ink, evidence) + dated(ink, evidence, computed)
     text = ink.text(_KIND.sub("", clean(evidence.value, 60)))  # the verb says what kind of entry it is
-    verb = next((word for kind, word in _VERBS.items() if kind in evidence.reference), "")
-    if verb:
-        when = f" {day_words(ink, evidence.date)}" if evidence.date else ""
-        how = f" ({ink.text(clean(evidence.note, 80))})" if evidence.note not in ("", verb) else ""
-        return f"{text}{when}{how}" if verb in text else f"{text}, {verb}{when}{how}"
+    for kind, verb in _VERBS.items():
+        if kind in evidence.reference:
+            when = f" {day_words(ink, evidence.date)}" if evidence.date else ""
+            how = f" ({ink.text(clean(evidence.note, 80))})" if evidence.note not in ("", verb) else ""
+            return f"{text}{when}{how}" if verb in text else f"{text}, {verb}{when}{how}"
     return text + (f" ({day_words(ink, evidence.date)})" if evidence.date else "")
 
 
@@ -111,17 +115,23 @@ def fact_words(ink: Ink, outcome: Outcome, names: Mapping[str, str], most: int =
     name = ink.own(asked(criterion).start)
     first = used[0]
     if len(used) > 1 or not is_result(first):
-        return f"{name}: {'; '.join([_called(ink, e, names) + shown(ink, e, computed) for e in used[:most]])}"
+        return f"{name}: {'; '.join([test_name(ink, e, names) + shown(ink, e, computed) for e in used[:most]])}"
     found = amount(first.value)
     alone = need_of(outcome)  # the criterion asks one thing of one test, so its name is the test's name
     need = (need_of(outcome, first.concept) if first.concept else alone) if found else None
     value = (_amount_words(ink, found) if found else value_words(ink, first)) + dated(ink, first, computed)
-    tail = f"; needs {ink.text(need.words(found.unit, first.note))}" if found and need else ""
-    if alone is None and found:
-        return f"{name}: {_called(ink, first, names)}{value}{tail}"
+    tail = f"; needs {needs_words(ink, need, found.unit, first.note)}" if found and need else ""
+    test = test_name(ink, first, names) if asked(criterion).several or (alone is None and found) else ""
+    if test or (alone is None and found):
+        return f"{name}: {test}{value}{tail}"
     return f"{name} {value}{tail}" if criterion.short else f"{name}: {value}"  # a label names the limit itself
 
 
-def _called(ink: Ink, evidence: Evidence, names: Mapping[str, str]) -> str:
-    """The test's own name, where the evidence says which it was."""
+def needs_words(ink: Ink, need: Need, beside: str, note: str = "") -> str:
+    """An upper limit is a value of the record; without one the words are the trial's."""
+    return (ink.text if need.times else ink.own)(need.words(beside, note))
+
+
+def test_name(ink: Ink, evidence: Evidence, names: Mapping[str, str]) -> str:
+    """`eGFR `: what was measured, where the evidence says so and it has a name."""
     return f"{ink.own(names[evidence.concept])} " if is_result(evidence) and evidence.concept in names else ""
