@@ -37,7 +37,7 @@ from cds_service.model.vocabulary import Vocabulary
 
 #: What no result can settle: somebody has to judge, or ask the study team.
 _QUESTIONS = frozenset({"needs-judgement", "ambiguous-record"})
-_COSTS = ("chart", "blood", "urine", "imaging", "biopsy")  #: from the cheapest
+COSTS = ("chart", "blood", "urine", "imaging", "biopsy")  #: from the cheapest
 _HORIZON = 10  #: years ahead
 
 
@@ -159,7 +159,7 @@ def _deciders(needed: Mapping[str, _Need], questions: bool, vocabulary: Vocabula
         else:
             ends = "excluded" if any(needed[c].can_fail for c in settled) else "candidate"
         found.append(Decider(tuple(sorted(facts)), tuple(settled), ends, _dearest(facts, vocabulary)))
-    found.sort(key=lambda d: (d.settles == "candidate", -len(d.criteria), _COSTS.index(d.cost), len(d.facts), d.facts))
+    found.sort(key=lambda d: (d.settles == "candidate", -len(d.criteria), COSTS.index(d.cost), len(d.facts), d.facts))
     if not questions and len(found) > 1 and not any(len(d.criteria) == len(needed) for d in found):
         union = frozenset().union(*(need.facts for need in needed.values()))
         found.append(Decider(tuple(sorted(union)), tuple(needed), "candidate", _dearest(union, vocabulary)))
@@ -168,7 +168,7 @@ def _deciders(needed: Mapping[str, _Need], questions: bool, vocabulary: Vocabula
 
 def _dearest(facts: Iterable[str], vocabulary: Vocabulary) -> str:
     costs = [vocabulary.concepts[f].cost if f in vocabulary.concepts else "chart" for f in facts]
-    return max(costs, key=_COSTS.index, default="chart")
+    return max(costs, key=COSTS.index, default="chart")
 
 
 def _ask(outcome: Outcome) -> str:

@@ -24,7 +24,7 @@ Gather = Callable[[HookRequest, Mapping[str, str]], Record]
 @dataclass(frozen=True, slots=True)
 class Rules:
     """All criteria and mappings, compiled. By concept id: `orders` the test to ask for, `names` its
-    words, `fresh` how many days a value can decide."""
+    words, `fresh` how many days a value can decide, `costs` how dear it is to measure."""
 
     trials: tuple[Trial, ...]
     vocabulary: Vocabulary
@@ -33,6 +33,7 @@ class Rules:
     orders: Mapping[str, Coding]
     names: Mapping[str, str]
     fresh: Mapping[str, int]
+    costs: Mapping[str, int]
 
 
 def load_rules(settings: Settings) -> Rules:
@@ -48,6 +49,7 @@ def load_rules(settings: Settings) -> Rules:
         {c.id: c.order for c in concepts if c.order is not None},
         {d.id: d.name for d in vocabulary.drugs.values()} | {k.id: k.name for k in vocabulary.classes.values()} | {c.id: c.name for c in concepts},
         {c.id: c.fresh for c in concepts if c.fresh is not None},
+        {c.id: explain.COSTS.index(c.cost) for c in concepts},
     )
 
 
@@ -69,14 +71,20 @@ def decide(request: HookRequest, rules: Rules, gather: Gather, as_of: int, setti
     if "conditions" in facts.incomplete and not facts.patient.deceased and not rules.evaluator.gate_open(facts):
         raise PreconditionFailed("The problem list could not be read whole, and what was read names no disease of a trial.", missing=("conditions",))
     answer = _answer(facts, rules, closed_too=settings.sandbox)
-    return answer, cards.compose(answer, settings.max_cards, settings.smart_url, rules.orders, rules.names, rules.fresh)
+    if settings.sandbox:  # what would change an answer costs more than the answer: docs/decisions/0007
+        answer = _explained(answer, facts, rules)
+    return answer, cards.compose(answer, settings.max_cards, settings.smart_url, rules.orders, rules.names, rules.fresh, rules.costs)
 
 
 def explained(record: Record, rules: Rules, as_of: int) -> tuple[Answer, Facts]:
     """As `assess`, with what would change each answer, and the facts it rests on."""
     facts = normalise(record, rules.vocabulary, as_of)
     answer = _answer(facts, rules)
-    return replace(answer, assessments=tuple(_explain(a, facts, rules) for a in answer.assessments)), facts
+    return _explained(answer, facts, rules), facts
+
+
+def _explained(answer: Answer, facts: Facts, rules: Rules) -> Answer:
+    return replace(answer, assessments=tuple(_explain(a, facts, rules) for a in answer.assessments))
 
 
 def _explain(assessment: Assessment, facts: Facts, rules: Rules) -> Assessment:

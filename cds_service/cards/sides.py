@@ -27,7 +27,8 @@ class Sides(NamedTuple):
     lists: Mapping[str, str]
 
 
-def sides(assessment: Assessment, answer: Answer) -> Sides:
+def sides(assessment: Assessment, answer: Answer, costs: Mapping[str, int]) -> Sides:
+    """`costs`: by concept, how dear its test is; results that are missing are asked for from the cheapest."""
     met = bare = 0
     shown, manual = [], []
     unknown: dict[str, list[Outcome]] = {"unread": [], "result": [], "point": []}
@@ -45,4 +46,7 @@ def sides(assessment: Assessment, answer: Answer) -> Sides:
             manual.append(outcome)
     unread = tuple(unknown["unread"])
     lists = unread_lists(unread, dict(answer.incomplete)) if unread else {}
-    return Sides(assessment, met, bare, tuple(shown), tuple(manual), unread, grouped(unknown["result"]), grouped(unknown["point"]), lists)
+    results = grouped(unknown["result"])
+    if len(results) > 1:  # pivotal first, then what settles most criteria, then what costs least
+        results = tuple(sorted(results, key=lambda gap: (not gap.pivotal, -len(gap.outcomes), max((costs.get(t, 0) for t in gap.tests), default=0))))
+    return Sides(assessment, met, bare, tuple(shown), tuple(manual), unread, results, grouped(unknown["point"]), lists)

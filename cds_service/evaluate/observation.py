@@ -162,7 +162,7 @@ class _Leaf:
         if self.p.times and row.upper is not None:
             return f"upper limit {row.upper_text}" if row.upper_text else ""
         if self.p.times:
-            return "upper limit from site settings"
+            return "upper limit from site settings" if row.concept in self.site else ""
         if self.p.formula and row.formula is None and row.concept == "egfr":
             return "formula not named"
         return row.note

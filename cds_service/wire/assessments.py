@@ -14,6 +14,7 @@ from cds_service.model.trials import Criterion, Interpretation
 #: so that its id cannot come to name another.
 _heads: dict[int, tuple[Criterion, dict[str, object], dict[str, object] | None]] = {}
 _MOST_HEADS = 8192
+_IN_CONFLICT = ("reference", "date", "value")
 
 
 def assessment_json(answer: Answer, trial: str | None = None) -> dict[str, object]:
@@ -33,7 +34,7 @@ def whole(answer: Answer, cohorts: Iterable[dict[str, object]]) -> dict[str, obj
 
 def cohort_json(assessment: Assessment) -> dict[str, object]:
     counts = {"met": 0, "noRecord": 0, "notMet": 0, "unknown": 0, "manual": 0, "notApplicable": 0}
-    return {
+    found: dict[str, object] = {
         "trial": assessment.trial.id,
         "cohort": assessment.cohort.id,
         "status": assessment.status,
@@ -41,6 +42,13 @@ def cohort_json(assessment: Assessment) -> dict[str, object]:
         "counts": counts,
         "criteria": _criteria(assessment.outcomes, counts),
     }
+    if assessment.decides:
+        found["decides"] = [{"facts": list(d.facts), "criteria": list(d.criteria), "settles": d.settles, "cost": d.cost} for d in assessment.decides]
+    if assessment.look_again:
+        found["lookAgain"] = [{"date": iso(a.day), "criterion": a.criterion, "why": a.why} for a in assessment.look_again]
+    if assessment.questions:
+        found["questions"] = [{"criterion": q.criterion, "ask": q.ask} for q in assessment.questions]
+    return found
 
 
 def _criteria(outcomes: Iterable[Outcome], counts: dict[str, int]) -> list[dict[str, object]]:
@@ -74,6 +82,10 @@ def _criteria(outcomes: Iterable[Outcome], counts: dict[str, int]) -> list[dict[
             counts["notMet" if verdict == "not-met" else "notApplicable"] += 1
         if evidence:
             found["evidence"] = _evidence(evidence)
+            if finding.reason == "conflicting":
+                found["conflict"] = [{k: v for k, v in item.items() if k in _IN_CONFLICT} for item in _evidence(evidence)]
+        if finding.near is not None:
+            found["nearMiss"] = {k: v for k, v in finding.near._asdict().items() if v}
         if interpretation is not None:
             found["interpretation"] = interpretation
         criteria.append(found)

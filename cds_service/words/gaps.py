@@ -25,6 +25,10 @@ class Gap(NamedTuple):
     outcomes: tuple[Outcome, ...]
 
     @property
+    def pivotal(self) -> bool:
+        return any(o.criterion.pivotal for o in self.outcomes)
+
+    @property
     def tests(self) -> tuple[str, ...]:
         """One concept a test that is still needed: of several that would each do (a count or a share) the first."""
         open_ = dict.fromkeys([c for o in self.outcomes for c in o.finding.concepts])
