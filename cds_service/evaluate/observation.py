@@ -100,7 +100,7 @@ class _Leaf:
         rows = self.rows(facts, anchor)
         others: list[Observation] = []
         if self.formula and rows:
-            rows, others = accepted(rows, facts, self.p.formula)
+            rows, others = accepted(rows, facts, self.p.formula, self.p.pick == "newest" and self.p.persistent is None)
         if not rows:
             if others:
                 return self.unknown(facts, "method", others[:1])

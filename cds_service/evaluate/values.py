@@ -18,6 +18,12 @@ Test = Callable[[Observation], Verdict]
 
 _CKD_EPI = frozenset({"ckd-epi-2021", "ckd-epi-2009", "ckd-epi-cr-cys"})
 _ADULT_ONLY = _CKD_EPI | {"mdrd", "cystatin-c"}
+_WELCOME: dict[str | None, frozenset[str] | None] = {  #: adults: what a demanded formula accepts; None: any
+    None: None,
+    "ckd-epi": _CKD_EPI | {"cystatin-c"},
+    "schwartz": _CKD_EPI | {"schwartz"},
+    "cockcroft-gault": None,
+}
 _YES: Verdict = (TRUE, None, None)
 _NO: Verdict = (FALSE, None, None)
 _TOLERANCE = 1e-9
@@ -156,27 +162,28 @@ def value_test(p: ObservationIs, vocabulary: Vocabulary) -> Test:
     return words[p.result or "positive"]
 
 
-def accepted(rows: Sequence[Observation], facts: Facts, formula: str | None) -> tuple[list[Observation], list[Observation]]:
-    """eGFR (or clearance) values by a formula that may decide, and the others.
+def accepted(
+    rows: Sequence[Observation], facts: Facts, formula: str | None, newest_only: bool = False
+) -> tuple[list[Observation], list[Observation]]:
+    """eGFR (or clearance) values by a formula that may decide, and the others. Rows are sorted newest first.
 
     Under 18 only a paediatric formula decides: a demand for CKD-EPI is read as bedside Schwartz, and
     at 18 a demand for Schwartz accepts CKD-EPI too. A value that names no formula is accepted.
+    newest_only: stop where no further value can be among the newest; years of results are common.
     """
     born = facts.patient.born_last
     adult_from = shift(born, 18, "years") if born else 0
+    welcome = _WELCOME[formula]
     yes: list[Observation] = []
     no: list[Observation] = []
+    newest = 0
     for row in rows:
-        child = 0 < row.last < adult_from
-        if row.formula is None or row.concept != "egfr":
-            good = True
-        elif child:
-            good = row.formula not in _ADULT_ONLY
-        elif formula == "schwartz":
-            good = row.formula == "schwartz" or row.formula in _CKD_EPI
-        elif formula == "ckd-epi":
-            good = row.formula in _CKD_EPI or row.formula == "cystatin-c"
+        last, by = row.last, row.formula
+        if by is None or row.concept != "egfr" or (by not in _ADULT_ONLY if 0 < last < adult_from else welcome is None or by in welcome):
+            yes.append(row)
+            if newest_only and last < newest:
+                break  # this is the one before, which tells where the newest came from
+            newest = max(newest, row.first)
         else:
-            good = True
-        (yes if good else no).append(row)
+            no.append(row)
     return yes, no
