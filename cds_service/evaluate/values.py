@@ -176,13 +176,15 @@ def accepted(
     welcome = _WELCOME[formula]
     yes: list[Observation] = []
     no: list[Observation] = []
-    newest = 0
+    newest = older = 0
     for row in rows:
         last, by = row.last, row.formula
+        if last < older:
+            break
         if by is None or row.concept != "egfr" or (by not in _ADULT_ONLY if 0 < last < adult_from else welcome is None or by in welcome):
             yes.append(row)
             if newest_only and last < newest:
-                break  # this is the one before, which tells where the newest came from
+                older = last  # the day before it, which tells where the newest came from
             newest = max(newest, row.first)
         else:
             no.append(row)
