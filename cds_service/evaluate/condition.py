@@ -11,6 +11,7 @@ from cds_service.model.predicates import ConditionIs, EventIs
 
 _PRESENT = frozenset({"active", "recurrence", "relapse"})
 _GATE = _PRESENT | {"remission"}
+_COUNTS = {"now": _PRESENT, "gate": _GATE}  #: where a past one does not matter
 _JUDGEMENT = (UNKNOWN, "needs-judgement")
 _IMPRECISE = (UNKNOWN, "imprecise-date")
 Judged = tuple[int, str | None]
@@ -120,7 +121,7 @@ class _Leaf:
         """A code that only raises the question: a history-of code, a symptom, an unspecific infection."""
         if self.p.within and row.last and row.last < cutoff(facts, self.p.within):
             return FALSE, None
-        if self.p.status == "now" and row.status not in _PRESENT:
+        if row.status not in _COUNTS.get(self.p.status, (row.status,)):
             return FALSE, None
         return FALSE if self.closed(facts, row) else UNKNOWN, "needs-judgement"
 

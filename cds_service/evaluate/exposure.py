@@ -66,13 +66,13 @@ def episodes(facts: Facts, drugs: Collection[str], vocabulary: Vocabulary, grace
 
 
 def overlap(groups: Sequence[Sequence[Episode]]) -> list[Episode]:
-    """Where every group was being given at once."""
+    """Where every group was being given at once, with what was given then."""
     shared = list(groups[0]) if groups else []
     for group in groups[1:]:
-        shared = [
-            Episode(max(a.start, b.start), min(a.end, b.end), (*a.exposures, *b.exposures))
-            for a in shared
-            for b in group
-            if max(a.start, b.start) <= min(a.end, b.end)
-        ]
+        shared = [_shared(a, b) for a in shared for b in group if max(a.start, b.start) <= min(a.end, b.end)]
     return shared
+
+
+def _shared(a: Episode, b: Episode) -> Episode:
+    start, end = max(a.start, b.start), min(a.end, b.end)
+    return Episode(start, end, tuple(e for e in (*a.exposures, *b.exposures) if e.start_last <= end and max(e.end_last, e.start_last) >= start))

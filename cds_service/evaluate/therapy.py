@@ -14,18 +14,21 @@ from cds_service.model.outcomes import FALSE, TRUE, UNKNOWN, Finding
 from cds_service.model.predicates import Dose, Response, Therapy
 from cds_service.model.vocabulary import MEDICATION_LISTS, Vocabulary
 
+PULSE = 312.5  #: mg of prednisone a day from which a dose is a pulse: 250 mg of methylprednisolone
 _SHOWN = 4  #: exposures shown as evidence
 
 
 class _Leaf:
     """One therapy: which episodes on record qualify."""
 
-    __slots__ = ("drugs", "each", "groups", "p", "regimens", "vocabulary")
+    __slots__ = ("drugs", "each", "groups", "lists", "p", "regimens", "vocabulary")
 
     def __init__(self, p: Therapy, vocabulary: Vocabulary) -> None:
         self.p = p
         self.vocabulary = vocabulary
         self.regimens = tuple(_Leaf(r, vocabulary) for r in p.regimens)
+        weighed = p.dose is not None and p.dose.unit.startswith("mg/kg") and "body_weight" in vocabulary.concepts
+        self.lists = (*MEDICATION_LISTS, vocabulary.concepts["body_weight"].results) if weighed else MEDICATION_LISTS
         #: What counts as one of the distinct: each name, or each drug where one class alone is named.
         self.each = tuple(drugs_of([name], vocabulary) for name in (p.any_of if len(p.any_of) > 1 else sorted(drugs_of(p.any_of, vocabulary))))
         if p.all_of:
@@ -93,7 +96,7 @@ class _Leaf:
 
     def insufficient(self, facts: Facts) -> Finding:
         found = exposures_of(facts, self.drugs)
-        missing = unread(facts, MEDICATION_LISTS)
+        missing = unread(facts, self.lists)
         evidence = _shown(found, False, "too short, or its length, dose or end is not on record" if found else "")
         if missing is not None:
             return missing._replace(evidence=evidence)
@@ -172,11 +175,16 @@ class _Leaf:
 
 
 def prednisone_equivalent(facts: Facts, e: Exposure, dose: Dose, vocabulary: Vocabulary) -> float | None:
-    """mg of prednisone a day, or per kg of the weight nearest to the start; None where dose or weight is unknown."""
+    """mg of prednisone a day, or per kg of the weight nearest to the start; None where dose or weight is unknown.
+
+    A pulse is no daily dose: what a few days of it add up to is not what the course is given at.
+    """
     drug = vocabulary.drugs.get(e.drug)
     if drug is None or drug.prednisone is None or e.mg_per_day is None:
         return None
     daily = e.mg_per_day * drug.prednisone
+    if daily >= PULSE:
+        return None
     if not dose.unit.startswith("mg/kg"):
         return daily
     weights = [w for w in facts.observations.get("body_weight") or () if w.low and w.low == w.high and not w.problem and w.last]

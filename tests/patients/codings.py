@@ -12,7 +12,7 @@ _SYSTEMS = (codes.SNOMED, codes.LOINC, codes.RXNORM, codes.ICD10CM, codes.ICD10,
 
 
 #: How a vignette names a code system: `code: icd-10-cm E09.9`.
-NAMES = {"snomed": codes.SNOMED, "icd-10": codes.ICD10, "icd-10-cm": codes.ICD10CM, "rxnorm": codes.RXNORM, "atc": codes.ATC}
+NAMES = {"snomed": codes.SNOMED, "icd-10": codes.ICD10, "icd-10-cm": codes.ICD10CM, "rxnorm": codes.RXNORM, "atc": codes.ATC, "loinc": codes.LOINC}
 
 
 class Chosen(NamedTuple):
@@ -61,6 +61,20 @@ class Codings:
         if concept not in {m.concept for m in meanings}:
             raise LookupError(f"{code} does not stand for '{concept}' but for {', '.join(m.concept for m in meanings) or 'nothing'}")
         return Chosen(NAMES[name], bare, meanings)
+
+    def other(self, concept: str, code: str) -> Chosen:
+        """The code of a look-alike: `loinc 17351-8`, which must not name the concept."""
+        name, _, bare = code.partition(" ")
+        if name not in NAMES:
+            raise LookupError(f"no code system '{name}'; there are {', '.join(NAMES)}")
+        meanings = codes.lookup(self.vocabulary, NAMES[name], bare)
+        if concept in {m.concept for m in meanings}:
+            raise LookupError(f"{code} is no look-alike of '{concept}' but stands for it")
+        return Chosen(NAMES[name], bare, meanings)
+
+    def says(self, concept: str, text: str) -> bool:
+        """Whether words alone, without a code, name the concept."""
+        return self.vocabulary.synonyms.get(codes.plain_text(text)) == concept
 
     def _rank(self, key: tuple[str, str], mapped: Mapped, unit: str) -> tuple[bool, int, int]:
         suits = unit in mapped.factors if unit else not mapped.factors

@@ -6,57 +6,17 @@ import math
 
 from cds_service import dates, formulas, units
 from cds_service.model.facts import Condition, Event, Exposure, Facts, Observation, Patient
-from cds_service.model.vocabulary import LISTS, Vocabulary
+from cds_service.model.vocabulary import LISTS
 from patients import values
 from patients.codings import Codings
+from patients.places import list_of, reference_of
 from patients.words import Entry, Person
 
 OBSERVED, ONSET, DONE = "2026-10-18", "2024-01-15", "2024-03-01"
 KINDS = {"prescribed": "order", "stated": "statement", "given": "administration", "dispensed": "dispense"}
-MEDICATION_LIST = {
-    "prescribed": "medication-requests",
-    "stated": "medication-statements",
-    "given": "medication-administrations",
-    "dispensed": "medication-dispenses",
-}
-MEDICATIONS = {
-    "prescribed": "MedicationRequest",
-    "stated": "MedicationStatement",
-    "given": "MedicationAdministration",
-    "dispensed": "MedicationDispense",
-}
-RESOURCES = {"conditions": "Condition", "observations": "Observation", "allergies": "AllergyIntolerance", "immunizations": "Immunization"}
+STAGED = "isn_rps_class"  #: what the stage of a diagnosis names
 _VIRAL = ("hbv_dna", "hcv_rna", "cmv_dna", "ebv_dna")
 _ASSAY = ("IU]", "RU}", "titer")
-
-
-def list_of(entry: Entry, vocabulary: Vocabulary) -> str:
-    """The list of the record on which an entry stands."""
-    match entry.kind:
-        case "conditions":
-            return "reports" if entry.option("category") == "report" else "conditions"
-        case "observations":
-            return vocabulary.concepts[entry.concept].results
-        case "therapies":
-            return MEDICATION_LIST[entry.value]
-        case "events":
-            return "reports" if is_report(entry.concept) else "procedures"
-        case _:
-            return entry.kind
-
-
-def is_report(concept: str) -> bool:
-    return concept == "pathology_report" or concept.startswith("spec_")
-
-
-def reference_of(entry: Entry) -> str:
-    """The same in both ways, so that a failure names the same resource."""
-    kind = RESOURCES.get(entry.kind, "")
-    if entry.kind == "therapies":
-        kind = MEDICATIONS[entry.value]
-    elif entry.kind == "events" or entry.option("category") == "report":
-        kind = "DiagnosticReport" if entry.kind == "conditions" or is_report(entry.concept) else "Procedure"
-    return f"{kind}/e{entry.number}"
 
 
 def span(text: str, default: str) -> tuple[int, int, str]:
@@ -118,9 +78,21 @@ class Builder:
         made = made._replace(ended_first=ended[0], ended_last=ended[1], date=date, value=entry.concept)
         for concept in self.meant(entry, "condition"):
             self.conditions.setdefault(concept, []).append(made._replace(concept=concept))
+        if certain and entry.value in ("active", "recurrence", "relapse"):
+            self.add_class(entry, first, last, date)
+        if entry.option("stage") and certain and entry.value in ("active", "recurrence", "relapse"):
+            staged = Observation(STAGED, made.reference, made.first, made.last, code=entry.option("stage"), date=date, value=entry.option("stage"))
+            self.observations.setdefault(STAGED, []).append(staged)
         if listed == "report":
             event = Event("pathology_report", reference_of(entry), first, last, False, date, "pathology report")
             self.events.setdefault("pathology_report", []).append(event)
+
+    def add_class(self, entry: Entry, first: int, last: int, date: str) -> None:
+        """The class that the code of a diagnosis names; recorded only, it is of any day until then."""
+        for mapped in self.codings.written(entry.concept, entry.option("code")).meanings:
+            if mapped.code is not None:
+                made = Observation(mapped.concept, reference_of(entry), first or (1 if last else 0), last, code=mapped.code, date=date)
+                self.observations.setdefault(mapped.concept, []).append(made)
 
     def add_allergies(self, entry: Entry) -> None:
         if entry.option("verification") in ("refuted", "entered-in-error"):
@@ -158,6 +130,8 @@ class Builder:
         made = Exposure(
             entry.concept, reference_of(entry), KINDS[entry.value], first, last, min(end_first, today), min(end_last, today), ongoing, date=date
         )
+        if "mg" in entry.options and entry.value != "given":  # the dose of one administration is not the dose of its day
+            made = made._replace(mg_per_day=float(entry.options["mg"]))
         self.exposures.setdefault(entry.concept, []).append(made._replace(value=f"{entry.concept} {entry.value}"))
 
     def meant(self, entry: Entry, *kinds: str) -> list[str]:
@@ -170,6 +144,8 @@ class Builder:
     def add_observations(self, entry: Entry) -> None:
         first, last, date = span(entry.option("date"), OBSERVED)
         if entry.option("status", "final") not in ("final", "amended", "corrected") or first > self.as_of:
+            return
+        if "lookalike" in entry.options or ("text" in entry.options and not self.codings.says(entry.concept, entry.options["text"])):
             return
         written = entry.option("date")
         made = Observation(entry.concept, reference_of(entry), first, min(last, self.as_of), date=date, value=entry.value)
@@ -192,7 +168,7 @@ class Builder:
         upper = float(entry.options["upper"]) if "upper" in entry.options else None
         given = unit_of(entry, unit)
         made = made._replace(value=f"{entry.value} {units.pretty(given)}".strip())
-        scale = self.factor(entry, given, unit)
+        scale = self.factor(entry, given, unit) if unit else 1.0  # without a unit of its own a test is read against its reference range
         if scale is None and entry.concept == "hba1c" and given == "mmol/mol":
             low = high = formulas.ngsp_from_ifcc(value.number)
             scale = 1.0
@@ -222,7 +198,7 @@ class Builder:
         return 1.0 if given == unit else units.factor(given, unit, self.vocabulary.concepts[entry.concept].molar_mass)
 
     def compute(self) -> None:
-        """eGFR from every usable creatinine: CKD-EPI for adults, bedside Schwartz where a height is known."""
+        """From every usable creatinine: CKD-EPI and, with a weight, clearance for adults; bedside Schwartz where a height is known."""
         born = self.patient.born_first
         for row in self.observations.get("serum_creatinine", ()):
             if not born or row.problem or row.low is None or row.low != row.high or not row.first:
@@ -233,12 +209,22 @@ class Builder:
                 female = self.patient.sex == "female"
                 rate, other = formulas.ckd_epi_2021(row.low, age, female), formulas.ckd_epi_2009(row.low, age, female)
                 made = made._replace(low=rate, high=rate, alternate=other, formula="ckd-epi-2021", value=f"{rate:.1f} computed")
+                self.clear(row, age, female)
             elif age < 18 and (heights := self.observations.get("body_height")):
                 rate = formulas.bedside_schwartz(heights[0].low or 0.0, row.low)
                 made = made._replace(low=rate, high=rate, formula="schwartz", value=f"{rate:.1f} computed")
             else:
                 continue
             self.observations.setdefault("egfr", []).append(made)
+
+    def clear(self, creatinine: Observation, age: int, female: bool) -> None:
+        """Cockcroft-Gault clearance with the weight nearest to the creatinine, no more than half a year from it."""
+        weights = [w for w in self.observations.get("body_weight", ()) if w.low and w.last and abs(w.last - creatinine.last) <= 180]
+        if weights and creatinine.low:
+            kilograms = min(weights, key=lambda w: abs(w.last - creatinine.last)).low or 0.0
+            rate = formulas.cockcroft_gault(creatinine.low, age, kilograms, female)
+            made = creatinine._replace(concept="creatinine_clearance", low=rate, high=rate, formula="cockcroft-gault", computed=True)
+            self.observations.setdefault("creatinine_clearance", []).append(made._replace(upper=None, result=None, value=f"{rate:.1f} computed"))
 
 
 def unit_of(entry: Entry, canonical: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from cds_service import dates
 from patients import values
 from patients.codings import Codings
-from patients.facts import DONE, OBSERVED, ONSET, formula_of, list_of, reference_of, unit_of
+from patients.facts import DONE, OBSERVED, ONSET, formula_of, unit_of
+from patients.places import list_of, reference_of
 from patients.words import Entry, Person
 
 Json = dict[str, Any]
@@ -73,6 +74,10 @@ class Writer:
         name = self.concepts[entry.concept].name if entry.concept in self.concepts else entry.concept
         if entry.kind != "observations":
             return self.codings.written(entry.concept, entry.option("code")).coding(name)
+        if "text" in entry.options:
+            return {"text": entry.options["text"]}
+        if "lookalike" in entry.options:
+            return self.codings.other(entry.concept, entry.options["lookalike"]).coding("a look-alike")
         return self.codings.choose(entry.concept, unit, formula_of(entry)).coding(name)
 
     # --- one kind each ----------------------------------------------------------------------
@@ -111,6 +116,8 @@ class Writer:
         found |= _dated("onsetDateTime", entry.option("onset"), "none" if entry.option("recorded") else ONSET)
         if entry.option("abated"):
             found["abatementDateTime"] = entry.option("abated")
+        if entry.option("stage"):
+            found["stage"] = [{"summary": {"text": entry.option("stage")}}]
         return found
 
     def allergy(self, entry: Entry) -> Json:
@@ -142,22 +149,37 @@ class Writer:
         match entry.value:
             case "prescribed":
                 found |= {"intent": "order"} | ({"authoredOn": start} if start else {})
-                if end:
-                    found["dosageInstruction"] = [{"timing": {"repeat": {"boundsPeriod": period}}}]
+                if dosage := _dosage(entry.option("mg"), period if end else {}):
+                    found["dosageInstruction"] = [dosage]
             case "stated":
                 found |= {"effectivePeriod": period} if period else {}
+                if dosage := _dosage(entry.option("mg"), {}):
+                    found["dosage"] = [dosage]
             case "given":
                 found |= {"status": "completed"} | ({"effectivePeriod": period} if end else {"effectiveDateTime": start})
+                if "mg" in entry.options:
+                    found["dosage"] = {"dose": _quantity(entry.options["mg"], "mg")}
             case _:
                 days = dates.interval(end)[0] - dates.interval(start)[0] if end else 0
                 supply = {"value": days, "unit": "days", "system": UCUM, "code": "d"}
                 found |= {"status": "completed", "whenHandedOver": start} | ({"daysSupply": supply} if end else {})
+                if dosage := _dosage(entry.option("mg"), {}):
+                    found["dosageInstruction"] = [dosage]
         return found
 
 
 def _dated(field: str, text: str, default: str) -> Json:
     text = text or default
     return {} if text == "none" else {field: text}
+
+
+def _dosage(milligrams: str, bounds: Json) -> Json:
+    """So many milligrams once a day, for so long."""
+    repeat: Json = {"boundsPeriod": bounds} if bounds else {}
+    if not milligrams:
+        return {"timing": {"repeat": repeat}} if repeat else {}
+    daily = repeat | {"frequency": 1, "period": 1, "periodUnit": "d"}
+    return {"timing": {"repeat": daily}, "doseAndRate": [{"doseQuantity": _quantity(milligrams, "mg")}]}
 
 
 def _quantity(digits: str, unit: str) -> Json:

@@ -15,9 +15,9 @@ from cds_service.dates import iso, shift
 AS_OF = "2026-11-01"
 #: Kind of entry -> what may stand beside the concept.
 OPTIONS: Mapping[str, frozenset[str]] = {
-    "conditions": frozenset({"onset", "recorded", "abated", "verification", "category", "code"}),
-    "observations": frozenset({"date", "unit", "upper", "formula", "status", "oxygen"}),
-    "therapies": frozenset({"from", "to", "status", "code"}),
+    "conditions": frozenset({"onset", "recorded", "abated", "verification", "category", "code", "stage"}),
+    "observations": frozenset({"date", "unit", "upper", "formula", "status", "oxygen", "text", "lookalike"}),
+    "therapies": frozenset({"from", "to", "status", "code", "mg"}),
     "events": frozenset({"date", "code"}),
     "allergies": frozenset({"verification", "severe"}),
     "immunizations": frozenset({"date"}),
