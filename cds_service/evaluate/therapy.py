@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.dates import shift
+from cds_service.dates import iso, shift
+from cds_service.evaluate.change import BASELINE_BEFORE
 from cds_service.evaluate.context import Anchor, Node, Scope, cutoff, merge, unread, without_data
 from cds_service.evaluate.exposure import Episode, drugs_of, episodes, exposures_of, overlap
 from cds_service.evaluate.values import holds
 from cds_service.logic import any_of
-from cds_service.model.facts import Evidence, Exposure, Facts
+from cds_service.model.facts import Evidence, Exposure, Facts, Observation
 from cds_service.model.outcomes import FALSE, TRUE, UNKNOWN, Finding
-from cds_service.model.predicates import Dose, Response, Therapy
+from cds_service.model.predicates import Dose, Limit, Response, Therapy, changes_of
 from cds_service.model.vocabulary import MEDICATION_LISTS, Vocabulary
 
 PULSE = 312.5  #: mg of prednisone a day from which a dose is a pulse: 250 mg of methylprednisolone
+_DAILY = Dose(Limit("gt", 0), "mg/d")
+_COURSE = 6  #: measurements of the course shown beside a response
 _SHOWN = 4  #: exposures shown as evidence
 
 
@@ -203,6 +206,31 @@ def _shown(found: Sequence[Exposure], used: bool, note: str) -> tuple[Evidence, 
     return tuple(e.evidence(used, note) for e in found[-_SHOWN:])
 
 
+def timeline(episode: Episode, facts: Facts, vocabulary: Vocabulary) -> tuple[Evidence, ...]:
+    """The exposures of an episode in order: from when to when, the gap before, glucocorticoids in prednisone a day."""
+    shown = []
+    end = 0
+    for e in episode.exposures[-_SHOWN:]:
+        words = [
+            f"to {iso(e.end_first)}" if e.end_first > e.start_last else "",
+            f"{e.start_last - end} days after the one before" if 0 < end < e.start_last - 1 else "",
+        ]
+        daily = prednisone_equivalent(facts, e, _DAILY, vocabulary)
+        words.append(f"{daily:.3g} mg prednisone equivalent a day" if daily else "")
+        shown.append(e.evidence(True, ", ".join(w for w in words if w)))
+        end = max(end, e.end_last)
+    if shown:
+        first = shown[0]
+        shown[0] = first._replace(note=f"{_length(episode)}{' in all' if len(shown) > 1 else ''}{', ' + first.note if first.note else ''}")
+    return tuple(shown)
+
+
+def history(facts: Facts, concepts: Sequence[str], start: int) -> list[Observation]:
+    """What was measured of `concepts` from the baseline on, newest first: the course that a response is read from."""
+    rows = [r for c in concepts for r in facts.observations.get(c) or () if r.last >= start - BASELINE_BEFORE and not r.problem]
+    return rows[:_COURSE]
+
+
 def compile_therapy(p: Therapy, scope: Scope) -> Node:
     return _Leaf(p, scope.vocabulary)
 
@@ -210,6 +238,7 @@ def compile_therapy(p: Therapy, scope: Scope) -> Node:
 def compile_response(p: Response, shows: Node, scope: Scope) -> Node:
     """The therapy must have lasted; then `shows` is judged on what was measured from that day on."""
     leaf = _Leaf(p.therapy, scope.vocabulary)
+    followed = tuple(sorted(changes_of(p.shows)))
 
     def run(facts: Facts, _: Anchor | None) -> Finding:
         if leaf.regimens:
@@ -221,8 +250,9 @@ def compile_response(p: Response, shows: Node, scope: Scope) -> Node:
         parts = []
         for owner, episode in pairs:
             found = shows(facts, Anchor(episode.start, owner.reached(episode.start)))
-            given = _shown(episode.exposures, True, _length(episode))
-            parts.append(found._replace(evidence=(*given, *found.evidence)))
+            judged = {e.reference for e in found.evidence}
+            course = tuple(row.evidence(False, "course") for row in history(facts, followed, episode.start) if row.reference not in judged)
+            parts.append(found._replace(evidence=(*timeline(episode, facts, scope.vocabulary), *found.evidence, *course)))
         return merge(any_of([f.verdict for f in parts]), parts)
 
     return run

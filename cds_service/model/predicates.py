@@ -318,3 +318,9 @@ def concepts_of(p: Predicate) -> set[str]:
 def about_patient(p: Predicate) -> bool:
     """Whether age or sex matters anywhere in `p`."""
     return isinstance(p, Age | Sex) or any(about_patient(part) for part in parts_of(p))
+
+
+def changes_of(p: Predicate) -> set[str]:
+    """Concepts whose change over time `p` asks for."""
+    own = {p.concept} if isinstance(p, Trend | Relapse) else set()
+    return own.union(*(changes_of(part) for part in parts_of(p)))
