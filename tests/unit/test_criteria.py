@@ -134,7 +134,7 @@ READ_AS: list[tuple[str, Predicate]] = [
             ("malignancy_any", "gilbert"),
             status="now",
             within=Period(1, "years"),
-            lasting=True,
+            lasting="yes",
             recorded=True,
             reported=True,
             but_not=("malignancy_exc_nmsc",),

@@ -45,7 +45,7 @@ WORDS: list[tuple[Predicate, str]] = [
     (Age(None, 70), "age at most 70"),
     (Sex("female"), "female"),
     (ConditionIs(("a", "b", "c_d"), status="ever"), "a, b or c d, ever"),
-    (ConditionIs(("a",), within=SIX, lasting=True), "a, begun within the last 6 months or lasting"),
+    (ConditionIs(("a",), within=SIX, lasting="yes"), "a, begun within the last 6 months or going on inside it"),
     (ConditionIs(("a",), status="now", within=Period(1, "years"), recorded=True), "a, at present, begun or recorded within the last 1 year"),
     (
         ConditionIs(("a",), but_not=("b",), maybe=("c",), mild=True),
