@@ -172,7 +172,7 @@ def compile_event(p: EventIs, scope: Scope) -> Node:
     def rows(facts: Facts, concepts: tuple[str, ...]) -> list[Event]:
         found = [e for c in concepts for e in facts.events.get(c) or () if e.planned == p.planned]
         if not p.planned:
-            found += [_as_event(row) for c in concepts for row in facts.conditions.get(c) or () if row.certain]
+            found += [_as_event(row) for c in concepts for row in facts.conditions.get(c) or ()]
         return found
 
     def judge(facts: Facts, event: Event) -> int:
@@ -187,6 +187,8 @@ def compile_event(p: EventIs, scope: Scope) -> Node:
         judged = [(e, judge(facts, e)) for e in rows(facts, p.concepts)]
         for verdict, reason in ((TRUE, None), (UNKNOWN, "imprecise-date")):
             chosen = [e for e, v in judged if v == verdict]
+            if chosen and verdict == TRUE and not _firm(chosen, scope.excluding):
+                return Finding(UNKNOWN, "needs-judgement", "recorded", tuple(e.evidence(False, e.told_by) for e in chosen))
             if chosen:
                 return Finding(verdict, reason, "recorded", tuple(e.evidence(verdict == TRUE) for e in chosen))
         raised = [e for e in rows(facts, p.maybe) if judge(facts, e) != FALSE]
@@ -205,4 +207,13 @@ def compile_event(p: EventIs, scope: Scope) -> Node:
 
 def _as_event(row: Condition) -> Event:
     """A status code tells that it happened, at the latest when it was written down."""
-    return Event(row.concept, row.reference, row.first if row.dated else 0, row.last, False, row.date, row.value)
+    told_by = "not confirmed" if not row.certain else "encounter diagnosis" if row.listed == "encounter" else ""
+    return Event(row.concept, row.reference, row.first if row.dated else 0, row.last, False, row.date, row.value, told_by)
+
+
+def _firm(events: Sequence[Event], excluding: bool) -> bool:
+    """Whether these tell for sure. Nobody is ruled out on one encounter diagnosis alone."""
+    if any(not e.told_by for e in events):
+        return True
+    seen = [e for e in events if e.told_by != "not confirmed"]
+    return bool(seen) and (not excluding or len({e.last for e in seen if e.last}) > 1)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from cds_service.dates import interval, iso
 
 #: Why a list could not be read whole.
 UNAVAILABLE = "unavailable"
@@ -91,6 +93,7 @@ class Event(NamedTuple):
     planned: bool = False
     date: str = ""
     value: str = ""
+    told_by: str = ""  #: a diagnosis that tells it less than surely: "encounter diagnosis", "not confirmed"
 
     def evidence(self, used: bool = True, note: str = "") -> Evidence:
         return Evidence(self.reference, self.date, self.value, used, note)
@@ -164,14 +167,51 @@ class Facts:
 
 
 def later(facts: Facts, day: int) -> Facts:
-    """The same record read on a later day, if nothing is added to it: what goes on, goes on."""
+    """The same record read on a later day, if nothing is added to it: what goes on, goes on, and "in 2026" may have been any day until then."""
+    today = facts.as_of
 
-    def on(e: Exposure) -> Exposure:
+    def course(e: Exposure) -> Exposure:
+        e = e._replace(start_last=_until(e.start_first, e.start_last, e.date, today, day))
         if e.planned_last:
             return e._replace(end_first=min(e.planned_first, day), end_last=min(e.planned_last, day), ongoing=e.ongoing and e.planned_last >= day)
         return e._replace(end_first=day, end_last=day) if e.ongoing else e
 
-    return replace(facts, as_of=day, exposures={drug: [on(e) for e in courses] for drug, courses in facts.exposures.items()})
+    def diagnosis(c: Condition) -> Condition:
+        ended = _until(c.ended_first, c.ended_last, _vague(c.ended_first, today), today, day)
+        return c._replace(last=_until(c.first, c.last, c.date, today, day), ended_last=ended)
+
+    def dated(row: _Dated) -> _Dated:
+        return row._replace(last=_until(row.first, row.last, row.date, today, day))
+
+    return replace(
+        facts,
+        as_of=day,
+        observations={concept: [dated(row) for row in rows] for concept, rows in facts.observations.items()},
+        conditions={concept: [diagnosis(row) for row in rows] for concept, rows in facts.conditions.items()},
+        events={concept: [dated(row) for row in rows] for concept, rows in facts.events.items()},
+        exposures={drug: [course(e) for e in courses] for drug, courses in facts.exposures.items()},
+    )
+
+
+_Dated = TypeVar("_Dated", Observation, Event)
+_LONG_AGO = 693_596  #: 1900-01-01, where reading begins what is known only to be no later than another day
+
+
+def _until(first: int, last: int, date: str, today: int, day: int) -> int:
+    """The latest day of a date that reading cut at `today`: a year, a month, or a period without an end."""
+    if last != today or first == last:
+        return last
+    if len(date) in (4, 7):
+        return min(max(interval(date)[1], last), day)
+    return day if first > _LONG_AGO else last
+
+
+def _vague(first: int, today: int) -> str:
+    """The year or month that an interval from `first` to `today` was cut from; the words of an end are not kept."""
+    if not first:
+        return ""
+    start, now = iso(first), iso(today)
+    return start[:4] if start[5:] == "01-01" else start[:7] if start[8:] == "01" and start[:7] == now[:7] else start
 
 
 @dataclass(frozen=True, slots=True)
