@@ -172,8 +172,16 @@ def _add_class(desk: Desk, reference: str, concept: str, code: str, days: Days, 
 _DENIAL = ("no known", "no allerg", "not allergic", "denies", "nkda", "无", "否认")
 
 
+_DRUG_ALLERGY = "drug_allergy_status"
+_NO_DRUG = frozenset({"food", "environment"})
+
+
 def read_allergy(desk: Desk, resource: Json, reference: str) -> None:
-    """An allergy counts under the drug that it names; one that is only an intolerance counts when it is severe."""
+    """An allergy counts under the drug that it names; one that is only an intolerance counts when it is severe.
+
+    A severe one to a drug of no table of ours raises the question of a drug allergy; a reaction that is
+    coded as anaphylaxis is one.
+    """
     named: dict[str, str] = {}
     code = resource.get("code")
     reactions = [reaction for reaction in many(resource.get("reaction"))]
@@ -187,12 +195,17 @@ def read_allergy(desk: Desk, resource: Json, reference: str) -> None:
             named.setdefault(concept, label(codeable, next(iter(codeable.get("coding") or ()), {}), concept))
         for found, _, coding in desk.mapped(codeable, "condition"):
             named.setdefault(found.id, label(codeable, coding, found.name))
+    for manifestation in (one for reaction in reactions for one in many(reaction.get("manifestation"))):
+        for found, _, coding in desk.mapped(manifestation, "condition"):
+            named.setdefault(found.id, label(manifestation, coding, found.name))
+    severe = resource.get("criticality") == "high" or any(reaction.get("severity") == "severe" for reaction in reactions)
+    if not named and severe and _DRUG_ALLERGY in desk.concepts and not _NO_DRUG & set(many(resource.get("category"))):
+        named[_DRUG_ALLERGY] = label(code or {}, next(iter((code or {}).get("coding") or ()), {}), "severe allergy")
     if not named:
         return
     verification = _known(resource.get("verificationStatus"))
     if verification & _GONE or not desk.about(resource, reference, "patient"):
         return
-    severe = resource.get("criticality") == "high" or any(reaction.get("severity") == "severe" for reaction in reactions)
     if resource.get("type") == "intolerance" and not severe:
         return
     onset, dated, date = _onset(desk, resource)

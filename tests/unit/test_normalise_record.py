@@ -127,6 +127,16 @@ def test_entries_that_are_no_resources(entry):
     assert [fault.why for fault in facts.faults] == ["an entry that is no FHIR resource"]
 
 
+@pytest.mark.parametrize("identity", ["", 5, None, True, ["x"]])
+def test_a_resource_without_a_usable_id_is_read_once_under_a_name_of_ours(identity):
+    row = one(facts_of(HB | {"id": identity}), "hemoglobin")
+    assert (row.reference, row.low) == ("Observation without id 1", 90)
+
+
+def test_a_kind_that_is_no_text_is_named():
+    assert [fault.why for fault in facts_of(HB, {"resourceType": 5, "id": "2"}).faults] == ["an entry that is no FHIR resource"]
+
+
 def test_unknown_kinds_are_left_alone():
     assert facts_of({"resourceType": "CarePlan"}) == facts_of()
     assert facts_of({"resourceType": "CarePlan", "id": "1", "subject": 5}) == facts_of()
@@ -180,3 +190,21 @@ def test_the_shipped_mappings_read_oxygen_and_classes(shipped):
     )
     assert one(facts, "spo2").on_oxygen
     assert one(facts, "isn_rps_class").code == "IV"
+
+
+def test_a_severe_allergy_to_a_drug_of_no_table_raises_the_question_of_a_drug_allergy(shipped):
+    severe = {
+        "resourceType": "AllergyIntolerance", "id": "a1", "patient": {"reference": "Patient/p"}, "criticality": "high",
+        "code": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "7980"}], "text": "penicillin"},
+    }  # fmt: skip
+    assert "drug_allergy_status" in read(shipped, severe).conditions
+    assert "drug_allergy_status" not in read(shipped, {**severe, "criticality": "low"}).conditions
+    assert "drug_allergy_status" not in read(shipped, {**severe, "category": ["food"]}).conditions
+
+
+def test_a_reaction_coded_as_anaphylaxis_is_one(shipped):
+    shock = {
+        "resourceType": "AllergyIntolerance", "id": "a1", "patient": {"reference": "Patient/p"}, "code": {"text": "penicillin"},
+        "reaction": [{"manifestation": [{"coding": [{"system": "http://snomed.info/sct", "code": "39579001"}]}]}],
+    }  # fmt: skip
+    assert "anaphylaxis" in read(shipped, shock).conditions
