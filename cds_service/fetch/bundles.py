@@ -73,9 +73,14 @@ def _sound(listed: Sequence[Any]) -> tuple[list[Resource], Set[object], int] | N
 
     One comprehension costs a quarter of a walk that asks each entry each question. None where anything is unusual.
     """
+    if not listed:
+        return [], frozenset(), 0
     try:
-        kind = listed[0]["resource"]["resourceType"] if listed else ""
-        resources = [r for entry in listed if (r := entry["resource"])["resourceType"] == kind and entry["search"]["mode"] == "match"]
+        kind = listed[0]["resource"]["resourceType"]
+        if "search" in listed[0]:
+            resources = [r for entry in listed if (r := entry["resource"])["resourceType"] == kind and entry["search"]["mode"] == "match"]
+        else:
+            resources = [r for entry in listed if (r := entry["resource"])["resourceType"] == kind and "search" not in entry]
     except (KeyError, TypeError):
         return None
     if len(resources) != len(listed) or type(kind) is not str or kind == "OperationOutcome":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, TypeVar
 
 from cds_service import codes, dates
 from cds_service.model.facts import Facts, Fault, Observation, Record, Unmapped
@@ -14,6 +15,7 @@ from cds_service.normalise import condition, event, medication, observation
 from cds_service.normalise import patient as person
 from cds_service.normalise.computed import compute
 from cds_service.normalise.desk import UNREADABLE, Desk, Json, readable_codings
+from cds_service.normalise.plain import left_over
 from cds_service.normalise.unreadable import why
 
 __all__ = ["normalise"]
@@ -34,24 +36,24 @@ _READERS: dict[str, Callable[[Desk, Json, str], None]] = {
 _instant = lru_cache(maxsize=8192)(dates.instant)
 _COUNTED = frozenset({codes.LOINC, codes.SNOMED, codes.ICD10, codes.ICD10CM, codes.RXNORM})
 _MOST_UNMAPPED = 50
+_COMMONEST = itemgetter(0, 1, 2)
+_LAST: Callable[[Observation], int] = attrgetter("last")
+
+Fact = TypeVar("Fact")
 
 
 def normalise(record: Record, vocabulary: Vocabulary, as_of: int) -> Facts:
     """All that `record` says about its patient on the day `as_of`. Never raises, whatever the resources look like."""
     faults = list(record.faults)
-    resources = _latest(record.resources, faults)
+    resources, nameless = (record.resources, {}) if record.distinct else _once(record.resources, faults)
     reference = f"Patient/{record.patient_id}"
-    patient = person.read(resources.get(reference), reference, as_of, faults)
-    medications = {name[11:]: resource for name, resource in resources.items() if name.startswith("Medication/")}
-    desk = Desk(vocabulary, patient, as_of, medications)
+    patient = person.read(_patient(resources, record.patient_id), reference, as_of, faults)
+    desk = Desk(vocabulary, patient, as_of, resources)
     desk.faults = faults
-    for name, resource in resources.items():
-        reader = _READERS.get(resource["resourceType"])
-        if reader is not None:
-            try:
-                reader(desk, resource, name)
-            except UNREADABLE:
-                _report(desk, resource, name)
+    for resource in left_over(desk, resources):
+        _read(desk, resource, f"{resource['resourceType']}/{resource['id']}")
+    for name, resource in nameless.items():
+        _read(desk, resource, name)
     rates, clearances = compute(patient, desk.observations)
     if rates:
         desk.observations.setdefault("egfr", []).extend(rates)
@@ -60,8 +62,35 @@ def normalise(record: Record, vocabulary: Vocabulary, as_of: int) -> Facts:
     return _facts(record, desk)
 
 
-def _latest(resources: Iterable[Any], faults: list[Fault]) -> dict[str, Json]:
-    """Each resource once, by its reference, in its latest version; those without an id once by content."""
+def _read(desk: Desk, resource: Json, name: str) -> None:
+    reader = _READERS.get(resource["resourceType"])
+    if reader is not None:
+        try:
+            reader(desk, resource, name)
+        except UNREADABLE:
+            _report(desk, resource, name)
+
+
+def _patient(resources: Iterable[Json], identity: str) -> Json | None:
+    return next((each for each in resources if each["resourceType"] == "Patient" and each["id"] == identity), None)
+
+
+def _once(resources: list[Any], faults: list[Fault]) -> tuple[list[Json], dict[str, Json]]:
+    """Each resource once, in its latest version, and those without an id once by content, by the names they get.
+
+    In most records no id stands twice, which is quickly seen.
+    """
+    try:
+        ids = {resource["id"] for resource in resources}
+        kinds = {resource["resourceType"] for resource in resources}
+        if len(ids) == len(resources) and {*map(type, ids), *map(type, kinds)} <= {str} and "" not in ids:
+            return resources, {}
+    except UNREADABLE:
+        return _latest(resources, faults)  # something there is no resource or has no id
+    return _latest(resources, faults)
+
+
+def _latest(resources: Iterable[Any], faults: list[Fault]) -> tuple[list[Json], dict[str, Json]]:
     found: dict[str, Json] = {}
     nameless: dict[str, Json] = {}
     for resource in resources:
@@ -70,20 +99,18 @@ def _latest(resources: Iterable[Any], faults: list[Fault]) -> dict[str, Json]:
             kind = resource["resourceType"]
             if type(kind) is not str:
                 raise TypeError("resourceType is not a text")
-            name = f"{kind}/{identity}"
-            other = None
-            if identity and type(identity) is str:
-                other = found.get(name)
-            elif kind in _READERS:
-                nameless[_content(resource)] = resource
+            if not identity or type(identity) is not str:
+                if kind in _READERS:
+                    nameless[_content(resource)] = resource
                 continue
+            name = f"{kind}/{identity}"
+            other = found.get(name)
             if other is None or _version(resource) > _version(other):
                 found[name] = resource
         except UNREADABLE:
             faults.append(Fault("", "an entry that is no FHIR resource"))
-    for place, content in enumerate(sorted(nameless)):
-        found[f"{nameless[content]['resourceType']} without id {place + 1}"] = nameless[content]
-    return found
+    named = {f"{nameless[content]['resourceType']} without id {place + 1}": nameless[content] for place, content in enumerate(sorted(nameless))}
+    return list(found.values()), named
 
 
 def _content(resource: Json) -> str:
@@ -121,14 +148,25 @@ def _facts(record: Record, desk: Desk) -> Facts:
     return Facts(
         desk.patient,
         desk.as_of,
-        {concept: sorted(rows, key=_newest_observation) for concept, rows in desk.observations.items()},
-        {concept: sorted(rows, key=lambda row: (-row.last, -row.first, row.reference)) for concept, rows in desk.conditions.items()},
-        {concept: sorted(rows, key=lambda row: (-row.last, -row.first, row.reference)) for concept, rows in desk.events.items()},
-        {drug: sorted(rows, key=lambda row: (-row.start_last, -row.start_first, row.reference, row.kind)) for drug, rows in desk.exposures.items()},
+        _sorted(desk.observations, _newest_observation, _LAST),
+        _sorted(desk.conditions, lambda row: (-row.last, -row.first, row.reference)),
+        _sorted(desk.events, lambda row: (-row.last, -row.first, row.reference)),
+        _sorted(desk.exposures, lambda row: (-row.start_last, -row.start_first, row.reference, row.kind)),
         record.incomplete,
         tuple(sorted(dict.fromkeys(desk.faults))),
         _unmapped(desk),
     )
+
+
+def _sorted(facts: dict[str, list[Fact]], key: Callable[[Fact], Any], last: Callable[[Fact], int] | None = None) -> dict[str, list[Fact]]:
+    """Newest first. Where every row has a `last` day of its own, that alone is the order."""
+    for rows in facts.values():
+        if len(rows) > 1:
+            if last is not None and len(set(map(last, rows))) == len(rows):
+                rows.sort(key=last, reverse=True)
+            else:
+                rows.sort(key=key)
+    return facts
 
 
 def _newest_observation(row: Observation) -> tuple[int, int, float, str, bool, str]:
@@ -137,10 +175,19 @@ def _newest_observation(row: Observation) -> tuple[int, int, float, str, bool, s
 
 def _unmapped(desk: Desk) -> tuple[Unmapped, ...]:
     """Codes of the great terminologies that no concept names, the commonest first."""
-    found: list[Unmapped] = []
-    for (system, code), (count, display) in desk.unmapped.items():
-        if isinstance(system, str) and isinstance(code, str):
-            uri = codes.normalise_system(system)
-            if uri in _COUNTED:
-                found.append(Unmapped(uri, code, str(display), count))
-    return tuple(sorted(found, key=lambda entry: (-entry.count, entry.system, entry.code))[:_MOST_UNMAPPED])
+    counted = [
+        (-len(places), uri, code, system, places[0])
+        for (system, code), places in desk.unmapped.items()
+        if type(system) is type(code) is str and (uri := codes.normalise_system(system)) in _COUNTED
+    ]
+    counted.sort(key=_COMMONEST)
+    return tuple([Unmapped(uri, code, _display(place, system, code), -count) for count, uri, code, system, place in counted[:_MOST_UNMAPPED]])
+
+
+def _display(codeable: Json, system: str, code: str) -> str:
+    words = ""
+    for coding in codeable["coding"]:
+        if coding.get("code") == code and coding.get("system") == system:
+            words = coding.get("display")
+            break
+    return str(words or codeable.get("text") or "")

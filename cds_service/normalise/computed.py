@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from cds_service import dates, formulas
 from cds_service.model.facts import Observation, Patient
-from cds_service.normalise.values import digits
+from cds_service.normalise.wording import digits
 
 _ADULT = 18  #: CKD-EPI is not valid below
 _HEIGHT_DAYS, _WEIGHT_DAYS = 90, 180
@@ -22,7 +22,9 @@ def compute(patient: Patient, observations: Mapping[str, list[Observation]]) -> 
     for row in observations.get("serum_creatinine", ()):
         if not patient.born_first or not _usable(row) or not row.low:
             continue
-        youngest, oldest = dates.completed_years(patient.born_last, row.first), dates.completed_years(patient.born_first, row.last)
+        youngest = oldest = dates.completed_years(patient.born_last, row.first)
+        if row.first != row.last or patient.born_first != patient.born_last:
+            oldest = dates.completed_years(patient.born_first, row.last)
         if youngest < 0 or youngest < _ADULT <= oldest:
             continue
         if oldest < _ADULT:
@@ -52,21 +54,21 @@ def _nearest(rows: Iterable[Observation], to: Observation, limit: int) -> Observ
 
 
 def _fact(row: Observation, concept: str, formula: str, low: float, high: float, unit: str, note: str, alternate: float | None = None) -> Observation:
-    text = digits_of_rate(low) if digits_of_rate(low) == digits_of_rate(high) else f"{digits_of_rate(low)}–{digits_of_rate(high)}"
+    text = f"{low:.1f}"
+    if low != high and text != f"{high:.1f}":
+        text = f"{text}–{high:.1f}"
     return Observation(
-        concept, row.reference, row.first, row.last, low, high, formula=formula, alternate=alternate, computed=True, time=row.time, date=row.date,
-        value=f"{text} {unit}", note=note,
+        concept, row.reference, row.first, row.last, low, high, False, False, None, None, None, formula,
+        alternate, True, None, False, row.time, row.date, f"{text} {unit}", note,
     )  # fmt: skip
-
-
-def digits_of_rate(value: float) -> str:
-    return f"{value:.1f}"
 
 
 def _ckd_epi(row: Observation, youngest: int, oldest: int, female: bool) -> Observation:
     creatinine = row.low or 0.0
     note = f"computed by CKD-EPI 2021 from creatinine {digits(creatinine)} mg/dL"
-    low, high = formulas.ckd_epi_2021(creatinine, oldest, female), formulas.ckd_epi_2021(creatinine, youngest, female)
+    low = high = formulas.ckd_epi_2021(creatinine, oldest, female)
+    if youngest != oldest:
+        high = formulas.ckd_epi_2021(creatinine, youngest, female)
     return _fact(row, "egfr", "ckd-epi-2021", low, high, _EGFR_UNIT, note, formulas.ckd_epi_2009(creatinine, oldest, female))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cds_service import codes, dates
 from cds_service.model.facts import Condition, Event, Exposure, Fault, Observation, Patient
 from cds_service.model.vocabulary import Concept, Mapped, Vocabulary
+from cds_service.normalise.analytes import analytes_of
 
 Json = dict[str, Any]  #: a FHIR element as parsed; its types are checked by using them
 
@@ -26,17 +27,19 @@ class Desk:
     """One record being read."""
 
     __slots__ = (
-        "answers", "as_of", "concepts", "conditions", "events", "exposures", "faults", "medications", "mine", "names", "observations", "patient",
-        "targets", "unmapped", "vocabulary",
+        "_medications", "analytes", "answers", "as_of", "concepts", "conditions", "events", "exposures", "faults", "idle", "mine",
+        "names", "observations", "patient", "resources", "unmapped", "vocabulary",
     )  # fmt: skip
 
-    def __init__(self, vocabulary: Vocabulary, patient: Patient, as_of: int, medications: Mapping[str, Json]) -> None:
+    def __init__(self, vocabulary: Vocabulary, patient: Patient, as_of: int, resources: Sequence[Json]) -> None:
         self.vocabulary = vocabulary
         self.concepts = vocabulary.concepts
+        self.analytes = analytes_of(vocabulary)
         self.answers = vocabulary.answers
         self.patient = patient
         self.as_of = as_of
-        self.medications = medications
+        self.resources = resources
+        self._medications: dict[str, Json] | None = None
         identity = patient.reference.partition("/")[2]
         #: References that mean this patient, as they were found so far.
         self.mine: dict[str, bool] = {patient.reference: True, f"urn:uuid:{identity}": True, identity: True}
@@ -46,10 +49,10 @@ class Desk:
         self.events: dict[str, list[Event]] = {}
         self.exposures: dict[str, list[Exposure]] = {}
         self.faults: list[Fault] = []
-        #: (system, code) as written -> the observation concepts it names
-        self.targets: dict[tuple[Any, Any], tuple[tuple[Concept, Mapped], ...]] = {}
-        #: (system, code) as written -> [how often, display]
-        self.unmapped: dict[tuple[str, str], list[Any]] = {}
+        #: (system, code) as written that names nothing -> where it stands
+        self.unmapped: dict[tuple[Any, Any], list[Json]] = {}
+        #: code that stood alone and names nothing that is measured -> its system, the words beside it, the list above
+        self.idle: dict[Any, tuple[Any, str | None, list[Json]]] = {}
 
     # --- whose -----------------------------------------------------------------------------------------------
 
@@ -85,14 +88,15 @@ class Desk:
                     found.setdefault((concept.id, hit.code), (concept, hit, coding))
         return list(found.values())
 
+    def medication(self, identity: str) -> Json | None:
+        """The Medication of this id, if it is in the record. Few records have any, so they are looked for when one is first asked for."""
+        if self._medications is None:
+            self._medications = {each["id"]: each for each in self.resources if each["resourceType"] == "Medication"}
+        return self._medications.get(identity)
+
     def note_unmapped(self, codeable: Json) -> None:
         for coding in codeable.get("coding") or ():
-            key = (coding.get("system"), coding.get("code"))
-            seen = self.unmapped.get(key)
-            if seen is None:
-                self.unmapped[key] = [1, coding.get("display") or codeable.get("text") or ""]
-            else:
-                seen[0] += 1
+            self.unmapped.setdefault((coding.get("system"), coding.get("code")), []).append(codeable)
 
     # --- when ------------------------------------------------------------------------------------------------
 

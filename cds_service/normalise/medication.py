@@ -111,7 +111,7 @@ def _medication(desk: Desk, resource: Json, named: str | None) -> Json | None:
                 return inner  # type: ignore[no-any-return]
         return None
     identity = named.partition("/_history/")[0].rpartition("/")[2].removeprefix("urn:uuid:")
-    return desk.medications.get(identity)
+    return desk.medication(identity)
 
 
 def _ingredients(desk: Desk, medication: Json) -> dict[str, str]:

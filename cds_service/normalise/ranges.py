@@ -7,8 +7,10 @@ from functools import lru_cache
 
 from cds_service import codes, dates, units
 from cds_service.model.vocabulary import Concept, Mapped
+from cds_service.normalise.analytes import Worded
 from cds_service.normalise.desk import Desk, Json, many, period_unit, words_of
 from cds_service.normalise.values import INDETERMINATE, NEGATIVE, POSITIVE, Number, as_float, conversion, read_range, read_text
+from cds_service.normalise.wording import shown
 
 #: v3 ObservationInterpretation. A ("abnormal") says nothing of what was found.
 _VERDICTS = (
@@ -37,36 +39,41 @@ def same_unit(one: str, other: str) -> bool:
     return one == other or units.tidy(one) == units.tidy(other)
 
 
-def upper_limit(desk: Desk, element: Json, concept: Concept, mapped: Mapped, unit: str, factor: float | None, day: int) -> float | None:
-    """The upper limit of normal that came with a result, in the unit the result is held in.
+def upper_limit(desk: Desk, element: Json, concept: Concept, mapped: Mapped, unit: str, factor: float | None, day: int) -> Worded | None:
+    """The upper limit of normal that came with a result, in its unit and as recorded.
 
     None without one, and where several that fit the patient differ.
     """
     ranges = element.get("referenceRange")
     if not ranges:
         return None
-    highs: set[float] = set()
+    highs: dict[float, tuple[object, str]] = {}
     for part in many(ranges):
         if len(part) > 1 and not _fits(desk, part, day):
             continue
         high = part.get("high")
         if high is not None and high.get("value") is not None:
-            limit, own = as_float(high["value"]), unit_of(high)
+            written, limit, own = high["value"], as_float(high["value"]), unit_of(high)
         elif high is None and part.get("low") is None and part.get("text"):
             found = read_range(part["text"])
             if found is None:
                 continue
             limit, own = found
+            written = int(limit) if limit.is_integer() else limit
         else:
             continue
         if own and not same_unit(own, unit):
             scale = conversion(concept, mapped, own) if concept.unit and factor is not None else None
             if scale is None:
                 continue
-            highs.add(limit * scale)
-        else:
-            highs.add(limit if factor is None else limit * factor)
-    return highs.pop() if len(highs) == 1 else None
+            limit *= scale
+        elif factor is not None:
+            limit *= factor
+        highs.setdefault(limit, (written, own or unit))
+    if len(highs) != 1:
+        return None
+    ((limit, as_recorded),) = highs.items()
+    return limit, shown(*as_recorded)
 
 
 def _fits(desk: Desk, part: Json, day: int) -> bool:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cds_service import codes
 from cds_service.model.vocabulary import Concept, Mapped
 from cds_service.normalise.desk import Desk, Json
-from cds_service.normalise.ranges import UCUM, against, answer, interpretation, unit_of, upper_limit
+from cds_service.normalise.ranges import against, answer, interpretation, unit_of, upper_limit
 from cds_service.normalise.values import (
     CLASSED,
     NEGATIVE,
@@ -22,16 +21,15 @@ from cds_service.normalise.values import (
     bounded,
     class_order,
     conversion,
-    digits,
+    is_assay,
     is_ifcc,
     ngsp,
     read_class,
     read_grade,
     read_text,
-    shown,
-    shown_unit,
     within,
 )
+from cds_service.normalise.wording import digits, shown, shown_unit
 
 UNIT, UNREADABLE_VALUE = "unit", "unreadable"
 _MAX_SHOWN = 120
@@ -49,25 +47,7 @@ class Result(NamedTuple):
     value: str = ""
     note: str = ""
     upper: float | None = None
-
-
-@lru_cache(maxsize=256)
-def is_assay(unit: str) -> bool:
-    """Whether a concept in this unit can be positive or negative: no unit at all, international or arbitrary units, titres, copies."""
-    return not unit or any(part in unit for part in ("IU]", "RU}", "titer", "copies", "s_co", "arb'U"))
-
-
-def plain_number(concept: Concept, mapped: Mapped, quantity: Json) -> tuple[float, str] | None:
-    """Nine of ten results: a possible number in the concept's own unit, of which nothing else needs to be asked.
-
-    None for every other, not only for bad ones: `read_result` then reads it.
-    """
-    unit, value, plausible = quantity.get("code"), quantity.get("value"), concept.plausible
-    if plausible is None or mapped.factors.get(unit) != 1.0 or quantity.get("system") != UCUM or "comparator" in quantity:  # type: ignore[arg-type]
-        return None
-    if (type(value) is not float and type(value) is not int) or not plausible[0] <= value <= plausible[1] or is_assay(concept.unit):
-        return None
-    return float(value), shown(value, unit)  # type: ignore[arg-type]
+    upper_text: str = ""
 
 
 def read_result(desk: Desk, element: Json, concept: Concept, mapped: Mapped, day: int) -> Result | None:
@@ -267,11 +247,13 @@ _SHAPES: tuple[tuple[str, Callable[..., Result]], ...] = (
 
 def _judged(desk: Desk, element: Json, concept: Concept, mapped: Mapped, found: Result, day: int) -> Result:
     """The result with its upper limit and, for an assay, its verdict."""
-    upper = None
+    upper, upper_text = None, ""
     if found.number is not None and "referenceRange" in element:
-        upper = upper_limit(desk, element, concept, mapped, found.unit, found.factor, day)
+        limit = upper_limit(desk, element, concept, mapped, found.unit, found.factor, day)
+        if limit is not None:
+            upper, upper_text = limit
     if not is_assay(concept.unit):
-        return found if upper is None else found._replace(upper=None if found.factor is None else upper)
+        return found if upper is None or found.factor is None else found._replace(upper=upper, upper_text=upper_text)
     verdict, problem = found.verdict, found.problem
     if concept.id in VIRAL and found.number is not None:
         verdict = _viral(desk, element, found, found.number)
@@ -281,7 +263,9 @@ def _judged(desk: Desk, element: Json, concept: Concept, mapped: Mapped, found: 
         verdict = interpretation(desk, element, found.number is not None and not concept.unit)
     if problem == UNIT and verdict is not None and (concept.id in VIRAL or not mapped.factors):
         problem = None  # copies do not convert to units and are copies all the same; a test for presence has no unit to be wrong
-    return found._replace(verdict=verdict, problem=problem, upper=upper if concept.unit not in ("", "{titer}") and found.factor is not None else None)
+    if concept.unit in ("", "{titer}") or found.factor is None:
+        upper, upper_text = None, ""
+    return found._replace(verdict=verdict, problem=problem, upper=upper, upper_text=upper_text)
 
 
 def _reacts(concept: Concept, found: Result, number: Number) -> str | None:

@@ -29,7 +29,8 @@ CLASSED = frozenset({"nyha_class", "who_fc", "isn_rps_class"})
 VIRAL = frozenset({"hbv_dna", "hcv_rna", "cmv_dna", "ebv_dna", "hiv_rna"})
 
 Number = tuple[float, float, bool, bool]  #: low, high, low is open, high is open
-_LONG = 9  #: characters of a number that somebody may have typed
+#: No blood cell is counted in thousands per mL: who sends it means 10*3/uL, and taken at its word it would be a thousandth.
+_SLIP = "10*3/mL"
 _UNSEEN = -1.0  #: no factor is negative
 
 
@@ -74,7 +75,7 @@ def general_factor(unit: str, canonical: str, molar_mass: float | None) -> float
         bare = unit.strip().strip("{}").lower()
         return 1.0 if bare in _NO_UNIT or bare in _NAMES.get(canonical, ("ratio",)) else None
     tidied = units.tidy(unit) if unit else ""
-    if not tidied:
+    if not tidied or (tidied == _SLIP and canonical == "10*9/L"):
         return None
     if tidied == canonical:
         return 1.0
@@ -105,30 +106,15 @@ def ngsp(number: Number) -> Number:
     return formulas.ngsp_from_ifcc(low) if low else 0.0, formulas.ngsp_from_ifcc(high) if high < math.inf else high, low_open, high_open
 
 
+@lru_cache(maxsize=256)
+def is_assay(unit: str) -> bool:
+    """Whether a concept in this unit can be positive or negative: no unit at all, international or arbitrary units, titres, copies."""
+    return not unit or any(part in unit for part in ("IU]", "RU}", "titer", "copies", "s_co", "arb'U"))
+
+
 def within(number: Number, plausible: tuple[float, float] | None) -> bool:
     """Whether some part of the value is possible in a person."""
     return plausible is None or (number[1] >= plausible[0] and number[0] <= plausible[1])
-
-
-@lru_cache(maxsize=512)
-def shown_unit(unit: str) -> str:
-    return units.pretty(units.tidy(unit)) if unit else ""
-
-
-def shown(value: object, unit: str, comparator: object = None) -> str:
-    """A value with its own digits, as a reader expects it: `> 60 mL/min/1.73 m²`."""
-    sign = f"{comparator} " if comparator else ""
-    words = shown_unit(unit)
-    if type(value) is float and len(repr(value)) > _LONG:
-        value = f"{value:.5g}"  # the tail of a calculation, not digits of a laboratory
-    return f"{sign}{value} {words}" if words else f"{sign}{value}"
-
-
-def digits(value: float) -> str:
-    """A converted number with as many digits as a reader can use."""
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}"
 
 
 # --- texts -------------------------------------------------------------------------------------------------

@@ -14,9 +14,11 @@ from fhir.resources.R4B.observation import Observation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import cds_service.normalise as reader
 from cds_service.model.facts import Record
 from cds_service.model.vocabulary import Concept, Drug, Mapped, Vocabulary
 from cds_service.normalise import normalise
+from cds_service.normalise.analytes import analytes_of
 
 LOINC, SNOMED, RXNORM, UCUM = "http://loinc.org", "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm", "http://unitsofmeasure.org"
 TODAY = date(2026, 11, 1)
@@ -26,6 +28,13 @@ VOCABULARY = Vocabulary(
         "hemoglobin": Concept("hemoglobin", "observation", "haemoglobin", "g/L", plausible=(20, 250)),
         "serum_creatinine": Concept("serum_creatinine", "observation", "creatinine", "mg/dL", plausible=(0.1, 30)),
         "hbsag": Concept("hbsag", "observation", "HBsAg"),
+        "anti_pla2r": Concept("anti_pla2r", "observation", "anti-PLA2R", "{RU}/mL"),
+        "hbv_dna": Concept("hbv_dna", "observation", "HBV DNA", "[IU]/mL", plausible=(0, 1e11)),
+        "ana_titre": Concept("ana_titre", "observation", "ANA", "{titer}", plausible=(10, 163840)),
+        "ecog": Concept("ecog", "observation", "ECOG", "{score}", plausible=(0, 5)),
+        "hba1c": Concept("hba1c", "observation", "HbA1c", "%", plausible=(3, 25)),
+        "nyha_class": Concept("nyha_class", "observation", "NYHA class"),
+        "inspired_oxygen": Concept("inspired_oxygen", "observation", "inspired oxygen"),
         "mn": Concept("mn", "condition", "membranous nephropathy"),
         "biopsy": Concept("biopsy", "procedure", "kidney biopsy"),
         "prednisone": Concept("prednisone", "drug", "prednisone"),
@@ -34,6 +43,15 @@ VOCABULARY = Vocabulary(
         (LOINC, "718-7"): (Mapped("hemoglobin", {"g/L": 1.0, "g/dL": 10.0}),),
         (LOINC, "2160-0"): (Mapped("serum_creatinine", {"mg/dL": 1.0}),),
         (LOINC, "5196-1"): (Mapped("hbsag", {}),),
+        (LOINC, "73737-9"): (Mapped("anti_pla2r", {"{RU}/mL": 1.0, "U/mL": None}),),
+        (LOINC, "42595-9"): (Mapped("hbv_dna", {"[IU]/mL": 1.0, "k[IU]/mL": 1000.0}),),
+        (LOINC, "5048-4"): (Mapped("ana_titre", {"{titer}": 1.0}),),
+        (LOINC, "89247-1"): (Mapped("ecog", {"{score}": 1.0}),),
+        (LOINC, "LA9623-5"): (Mapped("ecog", {}, None, "1"),),
+        (LOINC, "4548-4"): (Mapped("hba1c", {"%": 1.0, "mmol/mol": None}),),
+        (LOINC, "88020-3"): (Mapped("nyha_class", {}),),
+        (LOINC, "3150-0"): (Mapped("inspired_oxygen", {"%": None}, "fraction"),),
+        (LOINC, "24357-6"): (Mapped("hbsag", {}), Mapped("hemoglobin", {"g/L": 1.0})),
         (SNOMED, "77182004"): (Mapped("mn", {}),),
         (SNOMED, "7246002"): (Mapped("biopsy", {}),),
         (RXNORM, "8640"): (Mapped("prednisone", {}),),
@@ -42,6 +60,7 @@ VOCABULARY = Vocabulary(
     {"prednisone": Drug("prednisone", "prednisone", 1.0)},
     {},
     {(SNOMED, "10828004"): "positive", (SNOMED, "260385009"): "negative"},
+    {"hb": "hemoglobin"},
 )
 BROAD = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
@@ -167,7 +186,126 @@ def test_values_on_both_sides_of_the_common_path_agree():
     quantity = {"value": 92.5, "unit": "g/L", "system": UCUM, "code": "g/L"}
     plain = {"resourceType": "Observation", "id": "o", "status": "final", "code": {"coding": [{"system": LOINC, "code": "718-7"}]}}
     plain |= {"subject": {"reference": "Patient/p"}, "effectiveDateTime": "2026-10-18", "valueQuantity": quantity}
-    assert facts(plain).observations == facts(plain | {"referenceRange": []}).observations
+    assert facts(plain).observations == facts(plain | {"referenceRange": []}).observations == the_long_way(plain).observations
+
+
+def the_long_way(*resources: Any):
+    """The facts without any short cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "left_over", lambda desk, plain_or_not: iter(plain_or_not))
+        patch.setattr(reader.observation, "measured", lambda *_: None)
+        return facts(*resources)
+
+
+#: Few, so that the same value comes twice: 5 after 5.0, 1 after True.
+VALUES = st.sampled_from(
+    [0, 0.0, -0.0, 1, 1.0, True, 5, 5.0, 5.2, 40, 92.5, 92, -3, 1e6, 1.23456789012, float("inf"), float("nan"), 10**400, "7", None]
+)
+WORDS = st.sampled_from([None, "", " ", "Negative", "<5", "> 60 g/L", "1:80", "<1:20", " II ", "ECOG 1", "12,5", "21 %", "x" * 90, "words", 5])
+UNIT_OF = {
+    "718-7": "g/L", "2160-0": "mg/dL", "5196-1": "", "73737-9": "{RU}/mL", "42595-9": "[IU]/mL", "5048-4": "{titer}", "89247-1": "{score}",
+    "LA9623-5": "{score}", "4548-4": "%", "88020-3": "", "3150-0": "%", "24357-6": "g/L", "none": "g/L",
+}  # fmt: skip
+OTHER_UNITS = ["g/dL", "umol/L", "U/mL", "k[IU]/mL", "mmol/mol", "gm/dl", "1", "", None, 5]
+ANSWERS = [
+    {"system": SNOMED, "code": "10828004", "display": "Positive"},
+    {"system": SNOMED, "code": "260385009"},
+    {"system": LOINC, "code": "LA9623-5", "display": "x"},
+    {"system": "urn:x", "code": "y", "display": "not detected"},
+    {"system": "urn:x", "code": "y", "display": "detected"},
+    {"system": "urn:x", "code": 5},
+]
+GONE = object()
+#: Where a plain result may be odd, and how.
+ODD: list[tuple[tuple[Any, ...], list[Any]]] = [
+    (("status",), ["amended", "preliminary", "nonsense", None, GONE]),
+    (("subject",), [{"reference": "urn:uuid:p"}, {"reference": "http://x/Patient/p"}, {"reference": "Patient/q"}, {}, GONE]),
+    (("effectiveDateTime",), ["2026-10-18T10:00:00Z", "2026-11", "2026", "2027-01-01", "2026-10-18T25:00:00Z", 5, GONE]),
+    (("code", "text"), ["hb", "nothing", "", 5]),
+    (("code", "coding"), [[], {}, GONE]),
+    (("code", "coding", 0), [{"system": LOINC}, {"code": "718-7"}, {"system": "urn:x", "code": "none"}]),
+    (("code", "coding", 1), [{}, {"system": LOINC, "code": "718-7"}]),
+    (("component",), [[], [{"code": {"coding": [{"system": LOINC, "code": "2160-0"}]}, "valueQuantity": {"value": 5, "code": "mg/dL"}}]]),
+    (("interpretation",), [[{"coding": [{"code": "POS"}]}], [{"coding": [{"code": "N"}]}], []]),
+    (("valueQuantity",), [None, [], "x", {"value": 5, "unit": "g/L"}, {"value": 5, "unit": "gm/dl", "code": "g/L", "system": "urn:x"}]),
+    (("valueQuantity", "comparator"), ["<", ">=", "=", "", None, "~"]),
+    (("valueQuantity", "code"), OTHER_UNITS),
+    (("valueQuantity", "unit"), OTHER_UNITS),
+    (("valueQuantity", "system"), ["urn:x", None, GONE]),
+    (("valueInteger",), [1, True]),
+    (("valueBoolean",), [False]),
+    (("referenceRange",), [[], None, {"high": {"value": 7}}, [None], [{"low": {"value": 1}}], [{"text": "<40"}], [{"text": "<1:80"}]]),
+    (("referenceRange", 0, "high", "value"), ["7", -5, None, GONE]),
+    (("referenceRange", 0, "high", "code"), OTHER_UNITS),
+    (("referenceRange", 0, "high", "system"), ["urn:x", GONE]),
+    (("referenceRange", 0, "low"), [{"value": 1}]),
+    (("referenceRange", 0, "text"), ["x", 5]),
+    (("referenceRange", 0, "type"), [{"coding": [{"code": "therapeutic"}]}]),
+    (("referenceRange", 0, "appliesTo"), [[{"text": "female"}], [{"text": "male"}]]),
+    (("referenceRange", 0, "age"), [{"low": {"value": 18, "code": "a"}}, {"low": {"value": 70, "code": "a"}}]),
+    (("referenceRange", 1), [{"high": {"value": 7}}, {}]),
+]  # fmt: skip
+
+
+def put(target: Any, path: tuple[Any, ...], value: Any) -> None:
+    """Change, add or take away what stands at a path; nothing where the path leads nowhere."""
+    *steps, last = path
+    value = value if value is GONE else copy.deepcopy(value)
+    for step in steps:
+        if isinstance(target, dict):
+            target = target.get(step)
+        else:
+            target = target[step] if isinstance(target, list) and isinstance(step, int) and step < len(target) else None
+    if isinstance(target, dict):
+        target[last] = value
+        if value is GONE:
+            del target[last]
+    elif isinstance(target, list) and isinstance(last, int) and value is not GONE:
+        target[last : last + 1] = [value]
+
+
+@st.composite
+def results(draw: st.DrawFn) -> dict[str, Any]:
+    code = draw(st.sampled_from(sorted(UNIT_OF)))
+    unit = {"system": UCUM, "unit": UNIT_OF[code], "code": UNIT_OF[code]} if UNIT_OF[code] else {}
+    found: dict[str, Any] = {"resourceType": "Observation", "code": {"coding": [{"system": LOINC, "code": code}]}, "status": "final"}
+    found |= {"subject": {"reference": "Patient/p"}, "effectiveDateTime": "2026-10-18"}
+    kind = draw(st.sampled_from(["valueQuantity", "valueQuantity", "valueQuantity", "valueString", "valueCodeableConcept", "nothing"]))
+    if kind == "valueQuantity":
+        found[kind] = unit | {"value": draw(VALUES)}
+        if draw(st.booleans()):
+            found["referenceRange"] = [{"high": unit | {"value": draw(VALUES)}}]
+    elif kind == "valueString":
+        found[kind] = draw(WORDS)
+    elif kind == "valueCodeableConcept":
+        found[kind] = {"coding": draw(st.lists(st.sampled_from(ANSWERS), max_size=2)), "text": draw(WORDS)}
+    for path, values in draw(st.lists(st.sampled_from(ODD), max_size=2)):
+        put(found, path, draw(st.sampled_from(values)))
+    return found
+
+
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(results(), min_size=1, max_size=6))
+def test_the_short_cuts_give_what_the_long_way_gives(found):
+    record = [result | {"id": f"o{place}"} for place, result in enumerate(found)]
+    expected = the_long_way(*record)
+    assert repr(facts(*record)) == repr(expected)
+    assert repr(facts(*reversed(record))) == repr(the_long_way(*reversed(record))), "what was remembered does not show"
+
+
+def test_the_short_cuts_are_taken(monkeypatch):
+    """Else the comparison above would compare nothing."""
+    monkeypatch.setattr(reader.observation, "read", lambda *_: pytest.fail("the long way"))
+    codes = {"valueQuantity": "718-7", "valueString": "5196-1", "valueCodeableConcept": "5196-1"}
+    values = {"valueQuantity": {"value": 92, "unit": "g/L"}, "valueString": "negative", "valueCodeableConcept": {"coding": [], "text": "positive"}}
+    common = {"resourceType": "Observation", "status": "final", "subject": {"reference": "Patient/p"}, "effectiveDateTime": "2026-10-18"}
+    for system, code in VOCABULARY.exact:
+        analytes_of(VOCABULARY).of_code(system, code)
+    found = facts(
+        *[common | {"id": name, "code": {"coding": [{"system": LOINC, "code": codes[name]}]}, name: value} for name, value in values.items()]
+    )
+    assert [row.low for row in found.observations["hemoglobin"]] == [92]
+    assert sorted(str(row.result) for row in found.observations["hbsag"]) == ["negative", "positive"]
 
 
 # --- anything at all ---------------------------------------------------------------------------------------

@@ -331,6 +331,85 @@ def test_a_drug_that_is_only_pointed_to_leaves_its_list_open(server, given, left
     assert [f.reference for f in record.faults] == (["medication-requests"] if left_open else [])
 
 
+# --- pages with and without flaws --------------------------------------------------------------------
+
+
+def matched(*resources, mode="match"):
+    return [{"resource": r, "search": {"mode": mode}} for r in resources]
+
+
+CONDITIONS = [resource("Condition", f"c{n}") for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("extra", "state", "kept"),
+    [
+        ([], None, 0),
+        (matched(resource("Condition", "c9")), None, 1),
+        (matched(resource("Condition", "c9"), mode="include"), "truncated", 1),
+        ([{"resource": resource("Condition", "c9")}], None, 1),
+        ([{"resource": resource("Condition", "c9"), "search": {}}], None, 1),
+        ([{"resource": resource("Condition", "c9"), "search": "match"}], None, 1),
+        ([{"resource": resource("Condition", "c9"), "search": {"mode": ["match"]}}], None, 1),
+        (matched(resource("Practitioner", "x"), mode="include"), "truncated", 1),
+        (matched(outcome("warning"), mode="outcome"), "truncated", 0),
+        (matched(outcome("error")), "truncated", 0),
+        (matched({"resourceType": 5, "id": "c9"}), "truncated", 0),
+        (matched({"id": "c9"}), "truncated", 0),
+        ([None], "truncated", 0),
+        ([{}], "truncated", 0),
+        (["x"], "truncated", 0),
+    ],
+)
+@pytest.mark.parametrize("plain", [matched, lambda *found: [{"resource": r} for r in found]], ids=["with search mode", "without"])
+@pytest.mark.parametrize("last", [True, False])
+def test_one_odd_entry_changes_nothing_for_the_others(server, plain, last, extra, state, kept):
+    entries = [*plain(*CONDITIONS), *extra] if last else [*extra, *plain(*CONDITIONS)]
+    record = gather(hook({**FULL, "conditions": page(entry=entries, total=len(entries))}), TEMPLATES, server)
+    assert record.incomplete == ({"conditions": state} if state else {})
+    assert len(record.resources) == 1 + len(CONDITIONS) + kept
+
+
+@pytest.mark.parametrize("kinds", [5, "OperationOutcome", None, {}])
+def test_a_page_of_nothing_but_oddities_holds_nothing(server, kinds):
+    sent = page(entry=matched({"resourceType": kinds, "id": "a"}, {"resourceType": kinds, "id": "b"}))
+    assert gather(hook({**FULL, "conditions": sent}), TEMPLATES, server).resources == [PATIENT]
+
+
+@pytest.mark.parametrize(
+    ("resources", "distinct"),
+    [
+        ([], True),
+        (CONDITIONS, True),
+        ([*CONDITIONS, CONDITIONS[0]], False),
+        ([resource("Condition", "1"), resource("Procedure", "1")], False),
+        ([resource("Condition", 5)], False),
+        ([resource("Condition", "")], False),
+        ([resource("Condition", None)], False),
+        ([resource("Condition", ["x"])], False),
+        ([{"resourceType": "Condition"}], False),
+    ],
+)
+def test_a_record_says_whether_each_resource_has_an_id_of_its_own(server, resources, distinct):
+    assert gather(hook({**FULL, "conditions": page(*resources)}), TEMPLATES, server).distinct is distinct
+    assert from_bundle(bundle(PATIENT, *resources)).distinct is distinct
+
+
+def test_a_prescription_on_two_lists_is_open_once(server):
+    sent = page(resource("MedicationRequest", "m1", medicationReference={"reference": "Medication/d1"}))
+    record = gather(hook({**FULL, "conditions": sent, "medication-requests": sent}), TEMPLATES, server)
+    assert [f.why for f in record.faults] == ["1 entries name a Medication that was not sent and could not be read"]
+    assert record.incomplete == {"medication-requests": "truncated"}
+
+
+def test_the_package_has_no_other_late_names():
+    import cds_service.fetch
+
+    assert cds_service.fetch.FhirServer is FhirServer
+    with pytest.raises(AttributeError, match="no attribute 'Other'"):
+        _ = cds_service.fetch.Other
+
+
 # --- which servers may be asked ------------------------------------------------------------------
 
 
@@ -641,6 +720,13 @@ def test_medications_that_prescriptions_point_to_are_fetched_once_each(ehr, serv
     assert [i for i in ids(record) if i.startswith("Medication/")] == ["Medication/d1", "Medication/d2", "Medication/d3"]
     assert sorted(p for p in ehr.seen if "/Medication/" in p) == ["/fhir/Medication/d1", "/fhir/Medication/d2"]
     assert record.incomplete == {}
+
+
+def test_a_medication_that_was_fetched_may_bear_an_id_that_is_taken(ehr, server):
+    ehr.holds(medication_requests=page(resource("MedicationRequest", "d1", medicationReference={"reference": "Medication/d1"})))
+    ehr.answers["/fhir/Medication/d1"] = resource("Medication", "d1")
+    record = asked(ehr, server)
+    assert ids(record) == ["Medication/d1", "MedicationRequest/d1", "Patient/p1"] and not record.distinct
 
 
 @pytest.mark.parametrize("answer", [(404, b"", {}), outcome(), resource("Medication", "other"), b"<html>"])
