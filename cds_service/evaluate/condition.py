@@ -11,6 +11,7 @@ from cds_service.model.predicates import ConditionIs, EventIs
 
 _PRESENT = frozenset({"active", "recurrence", "relapse"})
 _GATE = _PRESENT | {"remission"}
+_LISTS = frozenset({"problem", "encounter"})
 _COUNTS = {"now": _PRESENT, "gate": _GATE}  #: where a past one does not matter
 _JUDGEMENT = (UNKNOWN, "needs-judgement")
 _IMPRECISE = (UNKNOWN, "imprecise-date")
@@ -38,6 +39,9 @@ class _Leaf:
             maybe = [row for row in maybe if row.reference not in excused]
         if self.p.reported:
             rows = [row for row in rows if row.listed == "report"]
+        elif self.p.status != "ever" and any(row.listed in _LISTS for row in rows):
+            # what the problem list says now stands before what a pathology report said then
+            rows = [row for row in rows if row.listed != "report"]
         if self.p.severe:
             rows = [row for row in rows if row.severe or row.listed != "allergy"]
         if not rows and not maybe:

@@ -54,7 +54,8 @@ def episodes(facts: Facts, drugs: Collection[str], vocabulary: Vocabulary, grace
         if not e.start_last:
             continue
         drug = vocabulary.drugs.get(e.drug)
-        end = min(max(e.end_first, e.start_last) + (drug.course if drug else 0), facts.as_of)
+        course = drug.course if drug and e.kind != "order" else 0  # an order is not a dose that was given
+        end = min(max(e.end_first, e.start_last) + course, facts.as_of)
         gap = grace if grace is not None else max(bridge, drug.grace if drug else 0)
         if joined and e.start_last <= joined[-1].end + gap + 1:
             head = joined[-1]

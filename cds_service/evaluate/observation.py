@@ -117,7 +117,7 @@ class _Leaf:
     def _alone(rows: Sequence[Observation]) -> bool:
         """The newest value stands alone on an exact day: by far the most common case."""
         head = rows[0]
-        return head.first == head.last > 0 and (len(rows) == 1 or rows[1].last < head.first)
+        return head.first == head.last > 0 and (len(rows) == 1 or (rows[1].last < head.first and rows[-1].last > 0))
 
     def decide_one(self, facts: Facts, row: Observation, anchor: Anchor | None, rows: Sequence[Observation]) -> Finding:
         fault = row.problem if self.plain else self.fault(facts, row)
@@ -178,6 +178,9 @@ class _Leaf:
         if barred is not None:
             return self.unknown(facts, self.fault(facts, barred) or "unreadable", (barred,))
         heads = _latest_of_day(_reported_first(usable))
+        undated = [row for row in rows if row.last == 0 and self.fault(facts, row) is None and self.test(row)[0] != self.test(heads[0])[0]]
+        if undated:  # it may be the newest of all, and says otherwise
+            return self.unknown(facts, "imprecise-date", [heads[0], *undated])
         if len(heads) == 1:
             beside = tuple(row.evidence(False, "computed, beside a reported value") for row in usable if row.computed and not heads[0].computed)
             found = self.decide_one(facts, heads[0], anchor, rows)
@@ -306,7 +309,7 @@ def compile_observation(p: ObservationIs, scope: Scope) -> Node:
             return leaf(facts, anchor)
         row = rows[0]
         first = row.first
-        alone = first == row.last > 0 and (len(rows) == 1 or rows[1].last < first)
+        alone = first == row.last > 0 and (len(rows) == 1 or (rows[1].last < first and rows[-1].last > 0))
         if not alone or row.problem is not None or (days is not None and first < facts.as_of - days):
             return leaf(facts, anchor)
         verdict, _, basis = test(row)

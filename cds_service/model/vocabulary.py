@@ -13,7 +13,7 @@ LISTS: Mapping[str, str] = {
     "results-kidney": "kidney and urine results",
     "results-blood": "blood results",
     "results-infection": "infection results",
-    "results-other": "heart, lung and score results",
+    "results-other": "heart, lung and activity results",
     "medication-requests": "prescription list",
     "medication-statements": "medication list",
     "medication-administrations": "administration list",

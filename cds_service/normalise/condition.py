@@ -202,6 +202,8 @@ def read_allergy(desk: Desk, resource: Json, reference: str) -> None:
     if not named and severe and _DRUG_ALLERGY in desk.concepts and not _NO_DRUG & set(many(resource.get("category"))):
         named[_DRUG_ALLERGY] = label(code or {}, next(iter((code or {}).get("coding") or ()), {}), "severe allergy")
     if not named:
+        if code is not None:
+            desk.note_unmapped(code)
         return
     verification = _known(resource.get("verificationStatus"))
     if verification & _GONE or not desk.about(resource, reference, "patient"):

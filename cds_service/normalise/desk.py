@@ -58,6 +58,9 @@ class Desk:
 
     def about(self, resource: Json, reference: str, field: str = "subject") -> bool:
         """Whether a relevant resource is about this patient; if not, that is a fault."""
+        if resource.get("focus"):
+            self.faults.append(Fault(reference, "is about somebody or something else than the patient (focus)"))
+            return False
         subject = resource.get(field)
         named = subject.get("reference") if subject is not None else None
         if named is None:

@@ -21,6 +21,8 @@ Days = tuple[int, int]
 def read_procedure(desk: Desk, resource: Json, reference: str) -> None:
     code = resource.get("code")
     hits = desk.mapped(code, "procedure", "drug") if code is not None else ()
+    if code is not None and not hits:
+        desk.note_unmapped(code)
     if code is None or not hits or not _is(resource, "completed", _PROCEDURES) or not desk.about(resource, reference):
         return
     days, date = _performed(desk, resource, "performed")
@@ -67,6 +69,8 @@ def read_report(desk: Desk, resource: Json, reference: str) -> None:
 def read_immunization(desk: Desk, resource: Json, reference: str) -> None:
     code = resource.get("vaccineCode")
     hits = desk.mapped(code, "immunization") if code is not None else ()
+    if code is not None and not hits:
+        desk.note_unmapped(code)
     if code is None or not hits or not _is(resource, "completed", _IMMUNIZATIONS) or not desk.about(resource, reference, "patient"):
         return
     days, date = _performed(desk, resource, "occurrence")

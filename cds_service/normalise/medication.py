@@ -83,7 +83,10 @@ def _drugs(desk: Desk, resource: Json, reference: str) -> dict[str, str]:
 def _named(desk: Desk, resource: Json, reference: str) -> dict[str, str]:
     codeable = resource.get("medicationCodeableConcept")
     if codeable is not None:
-        return {drug: _words(desk, codeable, drug) for drug in drugs_in(desk, codeable)}
+        drugs = {drug: _words(desk, codeable, drug) for drug in drugs_in(desk, codeable)}
+        if not drugs:
+            desk.note_unmapped(codeable)
+        return drugs
     pointer = resource.get("medicationReference")
     if pointer is None:
         return {}

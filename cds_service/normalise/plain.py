@@ -58,7 +58,7 @@ def left_over(desk: Desk, resources: Iterable[Json]) -> Iterator[Json]:
 
 
 def _read(desk: Desk, analyte: Analyte, resource: Json) -> bool:
-    if resource["status"] not in DECIDING or not desk.mine.get(resource["subject"]["reference"]) or "component" in resource:
+    if resource["status"] not in DECIDING or not desk.mine.get(resource["subject"]["reference"]) or "component" in resource or "focus" in resource:
         return False
     when = written(resource["effectiveDateTime"])
     if when[1] > desk.as_of:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -131,6 +132,7 @@ _TITRE = re.compile(r"(<=|>=|<|>|≤|≥|＜|＞)?\s*1\s*[:/：]\s*(\d{1,7})(?![
 _FLAG = re.compile(r"(?:^|\s+)(?:HH|LL|H|L|A|N|\*+|\([HLA]\))\s*$")
 _LABEL = re.compile(r"^\s*(?:normal(?:\s+range)?|reference(?:\s+range)?|ref(?:\.|erence)?|range|参考值|参考范围)\s*[::]?\s*", re.I)
 
+_DENIED = re.compile(r"\bfalse(?:ly)?\b|假|未见|非(?:阳|阴|陽|陰)|不是|无(?:阳|阴)", re.I)
 _NEGATIVE = re.compile(
     r"\b(?:target )?not[- ]?detect(?:ed|able)\b|\bnon[- ]?detect(?:ed|able)\b|\bundetect(?:ed|able)\b|\bnone detected\b"
     r"|\bnon[- ]?reactive\b|\bnot reactive\b|\bnegativ(?:e|o|a)?\b|\bneg\b|\bn[ée]gati(?:f|ve)\b|\babsent\b|\bnot present\b"
@@ -167,6 +169,8 @@ def _qualitative(text: str) -> tuple[str, str | None]:
     """The text without its verdict, and the verdict; a text that says two things says none."""
     if len(text) > 80:
         return text, None  # a narrative ("positive in 2010, now …") is no result
+    if _DENIED.search(text):
+        return text, None  # a result that is called false, or a word with a "not" before it, is no result
     found: list[str] = []
     for pattern, verdict in ((_NEGATIVE, NEGATIVE), (_INDETERMINATE, INDETERMINATE), (_POSITIVE, POSITIVE)):
         text, hits = pattern.subn(" ", text)
@@ -245,6 +249,7 @@ _GLOMERULAR = re.compile(r"(VI|IV|V|I{1,3}|[1-6])\s*-?\s*([SG])?\s*-?\s*\(?\s*(A
 @lru_cache(maxsize=1024)
 def read_class(concept: str, text: str) -> str | None:
     """The class that a text names: `II`, `IV-S (A/C)`, `III+V`; None when it names none or leaves a choice."""
+    text = unicodedata.normalize("NFKC", text)  # "Ⅳ-G（A/C）" as Chinese reports write it
     if concept == "isn_rps_class":
         return _lupus_class(text)
     found = {_ROMAN.get(hit, hit) for hit in _FUNCTION.findall(text.upper())}

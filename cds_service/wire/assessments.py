@@ -20,13 +20,16 @@ _IN_CONFLICT = ("reference", "date", "value")
 def assessment_json(answer: Answer, trial: str | None = None) -> dict[str, object]:
     """Every cohort, or those of one trial."""
     chosen = answer.assessments if trial is None else [a for a in answer.assessments if a.trial.id == trial]
-    return whole(answer, [cohort_json(a) for a in chosen])
+    return whole(answer, [cohort_json(a) for a in chosen], trial)
 
 
-def whole(answer: Answer, cohorts: Iterable[dict[str, object]]) -> dict[str, object]:
+def whole(answer: Answer, cohorts: Iterable[dict[str, object]], trial: str | None = None) -> dict[str, object]:
     found: dict[str, object] = {"asOf": iso(answer.as_of), "patient": answer.patient, "assessments": list(cohorts)}
-    if answer.faults:
-        found["faults"] = [{"reference": f.reference, "why": f.why} for f in answer.faults]
+    faults = [{"reference": f.reference, "why": f.why} for f in answer.faults]
+    if trial is None:  # the coverage line of a whole answer; a card has no room for it
+        faults += [{"reference": f"{u.system}|{u.code}", "why": f"no mapping for this code, on record {u.count} ×"} for u in answer.unmapped]
+    if faults:
+        found["faults"] = faults
     if answer.incomplete:
         found["incomplete"] = [{"list": name, "reason": reason} for name, reason in answer.incomplete]
     return found

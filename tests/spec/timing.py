@@ -26,7 +26,8 @@ SECTION = Section(
             row(unknown("truncated"), "Newer values may stand on the part not read.", lab("egfr", 52, "2026-05-04"), cut("results-kidney")),
             row(unknown("no-data"), "Nothing on record."),
             row(unknown("imprecise-date"), "A value without any date never decides.", lab("egfr", 52, "")),
-            row(YES, "A dated value decides beside one without a date.", lab("egfr", 52), lab("egfr", 12, "")),
+            row(YES, "A dated value decides beside one without a date that says the same.", lab("egfr", 52), lab("egfr", 48, "")),
+            row(unknown("imprecise-date"), "One without a date that says otherwise may be the newest.", lab("egfr", 52), lab("egfr", 12, "")),
         ),
         asks(
             "eGFR at least 30: the newest value decides",

@@ -142,7 +142,6 @@ OBSERVED = [
     ("19080-1", "hcg", None),
     ("2106-3", "hcg_urine", None),
     ("751-8", "neutrophils", None),
-    ("20593-0", "cd19_b_cells_percent", None),
     ("8480-6", "bp_systolic", None),
 ]
 
