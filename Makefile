@@ -5,7 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check serve docs bench clean
+# `make mutate MUTANTS=50 SEED=2`: how many, and another sample.
+MUTANTS ?= 200
+SEED ?= 1
+
+.PHONY: demo test check serve docs bench mutate clean
 .DEFAULT_GOAL := demo
 
 # The stamp makes the install happen once, and again only when the dependencies change.
@@ -18,7 +22,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,demo]'
 	@touch $@
 
-demo: $(STAMP) ## a FHIR server, the service and ten synthetic patients, in under a minute
+demo: $(STAMP) ## a FHIR server, the service and all synthetic patients, in under a minute
 	$(BIN)/cds-service demo
 
 test: $(STAMP) ## everything pytest has, with branch coverage
@@ -38,6 +42,14 @@ docs: $(STAMP) ## rewrite docs/trials from the criteria
 
 bench: $(STAMP) ## one hook call against a bare endpoint: p50, p99, ratio
 	$(BIN)/python bench/hook.py
+
+# The tool is an extra of its own, and never changes what is installed for the rest.
+$(VENV)/.mutate: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutate]'
+	@touch $@
+
+mutate: $(VENV)/.mutate ## faults put into the clinical core, on copies: how many do the tests notice? About ten minutes
+	$(BIN)/python tests/mutants.py --mutants $(MUTANTS) --seed $(SEED)
 
 clean: ## remove the virtual environment
 	rm -rf $(VENV)

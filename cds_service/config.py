@@ -151,6 +151,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CDS_FETCH_BUDGET", "2", "Seconds that all questions to the FHIR server may take together, from 0.05 to 60.", "fetch_budget", _seconds),
     Setting("CDS_MAX_BODY", "16777216", "Largest request, and largest answer of a FHIR server, in bytes.", "max_body", _whole(1024, 1024**3)),
     Setting("CDS_SMART_URL", "", "Launch address of the SMART sidebar. Set: cards carry the link `See every criterion`.", "smart_url", _web_address),
-    Setting("CDS_SAMPLES", "", "Directory of the synthetic patients of demo and sandbox. Default: shipped.", "samples", _directory),
+    Setting("CDS_SAMPLES", "", "Directory of more synthetic Bundles for the demo (.json, .json.gz). Default: none.", "samples", _directory),
 )
 _BY_NAME: Mapping[str, Setting] = {s.name: s for s in SETTINGS}

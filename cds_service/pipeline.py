@@ -13,7 +13,7 @@ from cds_service.model.facts import Facts, Record, later
 from cds_service.model.hooks import HookRequest
 from cds_service.model.outcomes import Answer, Assessment
 from cds_service.model.predicates import concepts_of
-from cds_service.model.trials import Criterion, Trial
+from cds_service.model.trials import Trial
 from cds_service.model.vocabulary import Coding, Vocabulary
 from cds_service.normalise import normalise
 
@@ -88,13 +88,15 @@ def _explained(answer: Answer, facts: Facts, rules: Rules) -> Answer:
 
 
 def _explain(assessment: Assessment, facts: Facts, rules: Rules) -> Assessment:
-    decided = explain.with_deciders(assessment, lambda c: rules.evaluator.reasoning(c, facts), rules.vocabulary)
+    decided = explain.with_deciders(assessment, facts, rules.evaluator.reasoning, rules.vocabulary)
     days: dict[int, Facts] = {}
 
-    def outcome_on(criterion: Criterion, day: int) -> str:
-        return rules.evaluator.outcome_on(criterion, days.setdefault(day, later(facts, day)))
+    def on(day: int) -> Facts:
+        if day not in days:
+            days[day] = later(facts, day)
+        return days[day]
 
-    return explain.with_look_again(decided, facts, outcome_on, rules.vocabulary)
+    return explain.with_look_again(decided, facts, on, rules.evaluator.outcome_on, rules.evaluator.reasoning, rules.vocabulary)
 
 
 def _answer(facts: Facts, rules: Rules, closed_too: bool = True) -> Answer:

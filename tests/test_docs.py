@@ -74,6 +74,44 @@ def test_every_reason_is_told_of(reason: str) -> None:
     assert f"`{reason}`" in "".join(p.read_text(encoding="utf-8") for p in PAGES if p.parent.name == "docs")
 
 
+def test_every_trial_and_patient_group_is_told_of() -> None:
+    trials = pipeline.load_rules(Settings.from_environment({})).trials
+    rows = {row[3:14]: row for row in README.splitlines() if row.startswith("| [NCT")}
+    assert set(rows) == {t.id for t in trials}
+    for trial in trials:
+        assert re.findall(r"`([a-z-]+)`", rows[trial.id]) == [c.id for c in trial.cohorts]
+        assert rows[trial.id].split("|")[2].strip() == trial.product
+        assert ("does not recruit" in rows[trial.id]) is not trial.recruiting
+
+
+def test_the_patients_are_counted() -> None:
+    assert f" {len(list(shipped('fixtures').glob('*.json')))} synthetic patients" in README
+
+
+OUTCOMES = (ROOT / "docs" / "outcomes.md").read_text(encoding="utf-8")
+
+
+def described(schema: object, member: str) -> Iterator[dict[str, object]]:
+    """Every description of a member, wherever it stands in the schema."""
+    if isinstance(schema, dict):
+        if member in (properties := schema.get("properties", {})):
+            yield properties[member]
+        for part in schema.values():
+            yield from described(part, member)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from described(part, member)
+
+
+@pytest.mark.parametrize("member", ["decides", "settles", "cost", "questions", "lookAgain"])
+def test_what_would_change_an_answer_is_told_of(member: str) -> None:
+    schema = json.loads((ROOT / "cds_service" / "assessment.schema.json").read_text(encoding="utf-8"))
+    found = list(described(schema, member))
+    assert found and f"`{member}`" in OUTCOMES
+    for word in found[0].get("enum", []):
+        assert f"`{word}`" in OUTCOMES
+
+
 @pytest.mark.parametrize("route", STATUSES)
 def test_every_route_is_told_of(route: str) -> None:
     assert route.replace("{id}", "cell-therapy-trials") in CONFIGURATION
@@ -150,3 +188,4 @@ def test_the_demo_tells_of_every_fixture() -> None:
     from cds_service.demo.story import PATIENTS
 
     assert sorted(name for name, _ in PATIENTS) == sorted(p.stem for p in shipped("fixtures").glob("*.json"))
+    assert all(len(f"{name}  {about} ") < 108 for name, about in PATIENTS), "a heading is cut off"

@@ -1,4 +1,4 @@
-"""The ten synthetic patients: valid FHIR, invented, consistent, and each shows what fixtures/README.md says it shows."""
+"""The synthetic patients: valid FHIR, invented, consistent, and each shows what fixtures/README.md says it shows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from cds_service.cards import compose
 from cds_service.checks import fixture_faults
 from cds_service.config import Settings
 from cds_service.fetch import from_bundle
@@ -21,6 +22,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "fixtures"
 FILES = sorted(FOLDER.glob("*.json"))
 AS_OF = date(2026, 11, 1)
 RMN, PMN = "NCT07266181/rmn", "NCT06469190/pmn"
+IGAN, AAV = "NCT06469190/igan", "NCT06469190/aav"
+CHILD_LN, SLE = "NCT06904729/ln", "NCT06222853/sle"
+LN, SSC, PAH, AID = "NCT06947460/ln", "NCT06947460/ssc", "NCT06947460/pss-pah", "NCT06947460/aid"
 
 #: What the README promises of each patient.
 EXPECTED = {
@@ -34,6 +38,25 @@ EXPECTED = {
     "child-mn": {RMN: "excluded", PMN: "excluded"},
     "other-disease": {},
     "messy-record": {RMN: "possible", PMN: "possible"},
+    "igan-candidate": {IGAN: "candidate"},
+    "igan-possible": {IGAN: "possible"},
+    "aav-candidate": {AAV: "candidate"},
+    "aav-excluded": {AAV: "excluded"},
+    "ln-child-candidate": {CHILD_LN: "candidate", SLE: "possible", LN: "possible"},
+    "ln-child-possible": {CHILD_LN: "possible", SLE: "possible", LN: "possible"},
+    "ln-class-five": {SLE: "possible", AID: "possible"},
+    "sle-child-candidate": {CHILD_LN: "possible", SLE: "candidate", LN: "possible"},
+    "sle-child-excluded": {CHILD_LN: "possible", SLE: "excluded", LN: "possible"},
+    "bcma-ln-candidate": {CHILD_LN: "excluded", SLE: "excluded", LN: "candidate"},
+    "bcma-ln-chronic": {CHILD_LN: "excluded", SLE: "excluded", LN: "excluded", AID: "possible"},
+    "bcma-ln-class-v": {SLE: "excluded", AID: "possible"},
+    "bcma-ssc-candidate": {SSC: "candidate"},
+    "bcma-ssc-core-antibody": {SSC: "possible"},
+    "bcma-pah-candidate": {PAH: "candidate"},
+    "bcma-pah-catheter-alone": {PAH: "possible"},
+    "bcma-aid-candidate": {AID: "candidate"},
+    "several-diseases": {SLE: "excluded", AID: "possible"},
+    "two-trials": {RMN: "candidate", PMN: "candidate"},
 }
 
 
@@ -149,3 +172,76 @@ def test_the_childs_egfr_is_computed_by_schwartz(rules: Rules) -> None:
 def test_each_doubt_of_the_messy_record_has_its_own_reason(rules: Rules) -> None:
     reasons = {o.finding.reason for a in answer("messy-record", rules).assessments for o in a.outcomes if o.outcome == "unknown"}
     assert {"unit", "unreadable", "stale", "needs-judgement", "no-data"} <= reasons
+
+
+def test_one_egfr_fails_an_inclusion_and_an_exclusion_and_the_rest_stays_open(rules: Rules) -> None:
+    found = outcomes(answer("aav-excluded", rules), AAV)
+    assert {c for c, o in found.items() if o == "not-met"} == {"inc-aav-egfr", "exc-aav-egfr"}
+    assert {c for c, o in found.items() if o == "unknown"} == {"inc-aav-antibody", "inc-aav-bvas", "inc-aav-failure"}
+
+
+def test_a_question_of_iga_nephropathy_is_never_answered_by_its_code(rules: Rules) -> None:
+    found = outcomes(answer("igan-possible", rules), IGAN)
+    assert found["inc-igan"] == found["exc-igan-secondary"] == found["inc-igan-failure"] == "unknown"
+    assert found["inc-igan-biopsy"] == found["exc-hepatitis-b"] == "met"
+
+
+#: Of the patients who are possible or excluded: exactly which criteria stay open, and which fail.
+OPEN_OR_FAILED = [
+    (
+        "ln-child-possible",
+        CHILD_LN,
+        {"inc-active", "inc-failure", "inc-proteinuria", "inc-cd19", "inc-egfr", "inc-ana"},
+        set(),
+    ),
+    ("ln-class-five", SLE, {"inc-failure", "exc-chronicity"}, set()),
+    ("sle-child-excluded", SLE, set(), {"exc-cmv", "exc-live-vaccine"}),
+    ("bcma-ln-chronic", LN, set(), {"inc-ln-active"}),
+    ("bcma-ln-class-v", AID, {"exc-hepatitis-b-screening"}, set()),
+    ("bcma-ssc-core-antibody", SSC, {"exc-hepatitis-b"}, set()),
+    ("bcma-pah-catheter-alone", PAH, {"inc-pah-diagnosis", "inc-pah-natriuretic"}, set()),
+]
+
+
+@pytest.mark.parametrize(("name", "cohort", "unknown", "failed"), OPEN_OR_FAILED, ids=[f"{name}-{cohort}" for name, cohort, _, _ in OPEN_OR_FAILED])
+def test_what_is_open_and_what_fails_is_what_the_patient_was_made_for(
+    name: str, cohort: str, unknown: set[str], failed: set[str], rules: Rules
+) -> None:
+    found = outcomes(answer(name, rules), cohort)
+    assert {c for c, o in found.items() if o == "unknown"} == unknown
+    assert {c for c, o in found.items() if o == "not-met"} == failed
+
+
+def test_a_clearance_from_creatinine_and_weight_is_cockcroft_gault(rules: Rules) -> None:
+    found = [o for a in answer("bcma-ssc-core-antibody", rules).assessments if a.cohort.id == "ssc" for o in a.outcomes]
+    (clearance,) = [o for o in found if o.criterion.id == "exc-clearance"]
+    assert clearance.finding.basis == "computed" and "Cockcroft-Gault" in str(clearance.finding.evidence)
+
+
+#: Who gets a card, of which trials, best first. All others get none.
+CARDS = {
+    "rmn-candidate": ("NCT07266181", "NCT06469190"),
+    "pmn-candidate": ("NCT06469190", "NCT07266181"),
+    "pmn-candidate-us-units": ("NCT06469190", "NCT07266181"),
+    "two-trials": ("NCT06469190", "NCT07266181"),
+    "rmn-possible": ("NCT07266181", "NCT06469190"),
+    "messy-record": ("NCT07266181",),
+    "igan-candidate": ("NCT06469190",),
+    "aav-candidate": ("NCT06469190",),
+    "ln-child-candidate": ("NCT06904729", "NCT06947460"),
+    "ln-child-possible": ("NCT06947460", "NCT06904729"),
+    "sle-child-candidate": ("NCT06947460", "NCT06904729"),
+    "sle-child-excluded": ("NCT06947460", "NCT06904729"),
+    "bcma-ln-candidate": ("NCT06947460",),
+    "bcma-ln-class-v": ("NCT06947460",),
+    "bcma-ssc-candidate": ("NCT06947460",),
+    "bcma-pah-candidate": ("NCT06947460",),
+    "bcma-pah-catheter-alone": ("NCT06947460",),
+    "bcma-aid-candidate": ("NCT06947460",),
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_cards(name: str, rules: Rules) -> None:
+    made = compose(answer(name, rules), 3, "", rules.orders, rules.names, rules.fresh, rules.costs)
+    assert tuple(card.assessments[0].trial.id for card in made) == CARDS.get(name, ())

@@ -1,4 +1,4 @@
-"""`cds-service demo`: a FHIR server, the service, and ten synthetic patients whose cards are shown. Behind the command line only."""
+"""`cds-service demo`: a FHIR server, the service, and the synthetic patients whose cards are shown. Behind the command line only."""
 
 from cds_service.demo.story import run
 

@@ -1,4 +1,4 @@
-"""Prints the demo: patients, cards as a clinician reads them, and whether both ways agree. Decides nothing."""
+"""Prints the demo: patients, cards as a clinician reads them, whether both ways agree, and the table at the end. Decides nothing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
 
+from cds_service.demo.samples import Row, Sample
 from cds_service.wire import ASSESSMENT
 
-_COLOURS = {"candidate": "blue", "possible": "yellow", "excluded": "red", "not-applicable": "dim"}
+_COLOURS = {"candidate": "bold blue", "possible": "yellow", "excluded": "red", "not-applicable": "dim"}
+_SHORT = {"candidate": "cand.", "possible": "poss.", "excluded": "excl.", "not-applicable": "·"}
 _WIDTH = 108
 
 
@@ -21,40 +25,53 @@ class Screen:
         self.console = Console(highlight=False)
         if not self.console.is_terminal:
             self.console.width = _WIDTH
-        self.patients = self.cards = self.samples = 0
 
     def say(self, text: str) -> None:
         self.console.print(escape(text))
 
-    def patient(self, name: str, about: str, response: Mapping[str, object], agree: bool) -> None:
-        self.patients += 1
+    def heading(self, name: str, about: str) -> None:
         self.console.rule(f"[bold]{escape(name)}[/bold]  {escape(about)}", align="left", style="dim")
-        for trial, status, why in _cohorts(response):
-            self.console.print(f"  {trial}  [{_COLOURS.get(status, 'default')}]{status}[/]{escape(': ' + why if why else '')}")
+
+    def patient(self, name: str, about: str, response: Mapping[str, object], agree: bool) -> Row:
+        self.heading(name, about)
+        cohorts = list(_cohorts(response))
+        for cohort, status, why in cohorts:
+            if status != "not-applicable":
+                self.console.print(f"  {cohort}  [{_COLOURS.get(status, 'default')}]{status}[/]{escape(': ' + why if why else '')}")
+        self.console.print(f"  [dim]{sum(status == 'not-applicable' for _, status, _ in cohorts)} patient groups not applicable[/]")
         made = [c for c in _list(response.get("cards")) if isinstance(c, dict)]
-        self.cards += len(made)
         for card in made:
             self.console.print(Padding(_panel(card), (0, 2)))
         if not made:
             self.console.print("  no card")
         self.console.print("  [green]✓[/] prefetch and FHIR server give the same answer" if agree else "  [red]✗ prefetch and FHIR server differ[/]")
+        return Row(name, {cohort: status for cohort, status, _ in cohorts}, len(made))
 
-    def sample(self, name: str, said: str, cards: int = 0, without_cause: int = 0) -> None:
-        if not self.samples:
-            self.console.rule("[bold]CDS_SAMPLES[/bold]  records that this project did not write", align="left", style="dim")
-        self.samples += 1
-        note = f"{cards} card{'s'[: cards != 1]}" + (f", {without_cause} without cause" if without_cause else "")
-        self.console.print(f"  {escape(name)}: {escape(said)} · {note}")
+    def samples(self, folder: str, found: Sequence[Sample]) -> None:
+        """The same table for records that this project did not write; what could not be read, and what must not be, in a line each."""
+        self.table("CDS_SAMPLES", folder, [sample.row for sample in found if sample.row is not None])
+        for sample in found:
+            if sample.unread:
+                self.console.print(f"  {escape(sample.name)}: {escape(sample.unread)}")
+            if sample.fault:
+                self.console.print(f"  [red]✗[/] {escape(sample.name)}: {escape(sample.fault)}")
 
-    def close(self, disagreeing: Sequence[str], failing: Sequence[str]) -> None:
-        self.console.rule(style="dim")
-        both = f"both ways disagree for {', '.join(disagreeing)}" if disagreeing else "both ways agree"
-        self.console.print(escape(f"{self.patients} patients, {self.cards} cards, {both}."))
-        if self.samples:
-            self.console.print(
-                escape(f"{self.samples} samples, " + (f"trouble with {', '.join(failing)}." if failing else "no crash and no card without cause."))
-            )
-        self.console.print("Everybody here is invented. The cards support judgement; the study team decides.")
+    def table(self, heading: str, about: str, rows: Sequence[Row]) -> None:
+        """Patients down, cohorts across, each with its trial's number over it."""
+        self.heading(heading, about)
+        cohorts = list(dict.fromkeys(cohort for row in rows for cohort in row.statuses))
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+        table.add_column("\n\npatient", no_wrap=True, overflow="ellipsis", max_width=25)
+        for cohort in cohorts:
+            trial, name = cohort.split("/")
+            table.add_column(f"{trial[:6]}\n{trial[6:]}\n{escape(name)}", no_wrap=True)
+        table.add_column("\n\ncards", justify="right", no_wrap=True)
+        for row in rows:
+            cells = [Text(_SHORT[status], _COLOURS[status]) for status in (row.statuses[cohort] for cohort in cohorts)]
+            table.add_row(Text(row.name), *cells, Text(str(row.cards) if row.cards else "·", "" if row.cards else "dim"))
+        self.console.print(table)
+        self.say("cand. candidate: nothing fails, nothing is unknown · poss. possible: nothing fails, something is unknown")
+        self.say("excl. excluded: a criterion is not met · a point: not applicable, the disease is not on record")
 
 
 def _panel(card: Mapping[str, object]) -> Panel:
@@ -76,14 +93,16 @@ def _cohorts(response: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
 
 def _why(found: Mapping[str, object]) -> str:
     criteria = [c for c in _list(found.get("criteria")) if isinstance(c, dict)]
+    closed = "" if found.get("recruiting") else "; does not recruit"
     match found["status"]:
         case "excluded":
-            return "; ".join(f"{c['label']}: not met" for c in criteria if c["outcome"] == "not-met")
+            return "; ".join(f"{c['label']}: not met" for c in criteria if c["outcome"] == "not-met") + closed
         case "possible":
             unknown = [c for c in criteria if c["outcome"] == "unknown"]
-            return f"{len(unknown)} open: " + "; ".join(f"{c['label']} ({c['reason']})" for c in unknown[:3]) + (" …" if unknown[3:] else "")
+            said = "; ".join(f"{c['label']} ({c['reason']})" for c in unknown[:3])
+            return f"{len(unknown)} open: {said}" + (" …" if unknown[3:] else "") + closed
         case "candidate":
-            return f"{sum(c['outcome'] == 'met' for c in criteria)} met, {sum(c['outcome'] == 'manual' for c in criteria)} need a person"
+            return f"{sum(c['outcome'] == 'met' for c in criteria)} met, {sum(c['outcome'] == 'manual' for c in criteria)} need a person" + closed
     return ""
 
 

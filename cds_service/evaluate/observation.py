@@ -315,12 +315,10 @@ def compile_observation(p: ObservationIs, scope: Scope) -> Node:
         verdict, _, basis = test(row)
         if verdict == UNKNOWN:
             return leaf(facts, anchor)
-        if (
-            limited
-            and row.low is not None
-            and abs(row.low - limit * (row.upper or 0.0 if times else 1.0)) <= close * (row.upper or 0.0 if times else 1.0)
-        ):
-            return leaf.decide_one(facts, row, anchor, rows)
+        if limited and row.low is not None:
+            scale = (row.upper if row.upper is not None else leaf.site.get(concept, 0.0)) if times else 1.0
+            if abs(row.low - limit * scale) <= close * scale:
+                return leaf.decide_one(facts, row, anchor, rows)
         shown = (_new(Evidence, (row.reference, row.date, row.value, True, leaf.note(row) if noted else row.note, concept)),)
         return _new(Finding, (verdict, None, basis or ("computed" if row.computed else "recorded"), shown, None, (), (), None))
 

@@ -72,8 +72,8 @@ class Outcome(NamedTuple):
 
 class Decider(NamedTuple):
     """Facts that, once known, can settle a cohort. settles: excluded (they can rule it out) | either
-    (they decide it, whatever they are) | candidate (they cannot rule it out, but can leave nothing
-    of these criteria open). cost: of the dearest."""
+    (they decide it, whatever they are) | candidate (they can leave nothing open). criteria: those that
+    they can fail or settle. cost: of the dearest."""
 
     facts: tuple[str, ...]
     criteria: tuple[str, ...]
@@ -82,11 +82,14 @@ class Decider(NamedTuple):
 
 
 class LookAgain(NamedTuple):
-    """A day on which a criterion changes by time alone."""
+    """A day on which a criterion changes by time alone: from which outcome to which. aged: a result grows too old."""
 
     day: int
     criterion: str
     why: str
+    now: str = ""
+    then: str = ""
+    aged: bool = False
 
 
 class Question(NamedTuple):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from cds_service.dates import in_words as day_words
 from cds_service.dates import iso
+from cds_service.model.facts import Evidence
 from cds_service.model.outcomes import FALSE, MANUAL, NOT_APPLICABLE, TRUE, UNKNOWN, Answer, Assessment, Outcome, Reasoning
+from cds_service.model.predicates import All, Any, AtLeast, Doubt, Manual, Not, Predicate, Unless, When
 from cds_service.model.trials import Criterion
-from cds_service.words import clean, trial_state
+from cds_service.words import change, clean, trial_state
 from cds_service.words.predicates import in_words
 
 #: Reasons and bases for a reader who has no card beside it.
@@ -44,6 +47,10 @@ OUTCOMES: Mapping[str, str] = {
 }
 
 
+_ISO = re.compile(r"\d{4}-\d\d-\d\d")
+_SHOWN = 2  #: facts shown beside the name of a criterion
+
+
 class Branch(NamedTuple):
     """One part: what is asked, what the record says, why, the evidence line by line, and its own parts."""
 
@@ -55,7 +62,7 @@ class Branch(NamedTuple):
 
 
 class Twig(NamedTuple):
-    """One criterion."""
+    """One criterion. `lead`: how its tree is to be read, since what an exclusion asks for is bad news."""
 
     outcome: str
     label: str
@@ -63,6 +70,7 @@ class Twig(NamedTuple):
     why: str
     reading: str
     near: str
+    lead: str
     tree: Branch
 
 
@@ -86,7 +94,6 @@ class Sheet(NamedTuple):
 def sheet(answer: Answer, assessment: Assessment, reasoning: Callable[[Criterion], Reasoning], names: Mapping[str, str]) -> Sheet:
     """`names`: words of the concepts by id."""
     trial = assessment.trial
-    labels = {o.criterion.id: o.criterion.label for o in assessment.outcomes}
     return Sheet(
         f"{trial.product} for {assessment.cohort.disease}",
         f"{trial.id}/{assessment.cohort.id}",
@@ -96,9 +103,9 @@ def sheet(answer: Answer, assessment: Assessment, reasoning: Callable[[Criterion
         assessment.status.replace("-", " "),
         counts(assessment),
         tuple(_twig(o, reasoning(o.criterion), {**trial.labels, **names}) for o in assessment.outcomes),
-        tuple(_decider(d.facts, d.criteria, d.settles, d.cost, names, labels) for d in assessment.decides),
-        tuple(f"{labels[q.criterion]}: {q.ask}" for q in assessment.questions),
-        tuple(f"{day_words(iso(a.day))}: {labels[a.criterion]} ({a.why})" for a in assessment.look_again),
+        tuple(change.deciders(assessment, names)),
+        tuple(change.questions(assessment)),
+        tuple(change.look_again(assessment)),
         tuple(f"{name.replace('-', ' ')}: {REASONS[reason]}" for name, reason in answer.incomplete),
     )
 
@@ -113,40 +120,89 @@ def counts(assessment: Assessment) -> str:
         (len(assessment.of("unknown")), "unknown"),
         (len(assessment.of("manual")), "for the investigator"),
     ]
-    parts.append((len(assessment.of("not-applicable")), "do not apply"))
+    aside = len(assessment.of("not-applicable"))
+    parts.append((aside, "does not apply" if aside == 1 else "do not apply"))
     return " · ".join(f"{n} {words}" for n, words in parts if n)
 
 
 def _twig(outcome: Outcome, tree: Reasoning, names: Mapping[str, str]) -> Twig:
     criterion, finding = outcome.criterion, outcome.finding
-    reading = criterion.interpretation
-    near = finding.near
+    reading, near = criterion.interpretation, finding.near
     return Twig(
         outcome.outcome,
         criterion.label,
         criterion.ref,
-        finding.ask or REASONS.get(finding.reason or "", "") or BASES.get(finding.basis or "", ""),
+        _because(outcome),
         f"{reading.reading} Why: {reading.why} Review: {reading.review}." if reading else "",
-        f"{near.value}; limit {near.limit}{'; ' + near.trend if near.trend else ''}" if near else "",
+        _dates(clean(f"{near.value}; limit {near.limit}{'; ' + near.trend if near.trend else ''}")) if near else "",
+        "Rules out" if criterion.kind == "exclusion" else "Needs",
         _branch(tree, names),
     )
 
 
+def _because(outcome: Outcome) -> str:
+    """The shortest reason: the facts that decided, what is missing, what to ask."""
+    finding = outcome.finding
+    if finding.ask:
+        return clean(finding.ask)
+    if finding.reason:
+        return REASONS[finding.reason]
+    used = [e for e in finding.evidence if e.used]
+    more = f" and {len(used) - _SHOWN} more" if len(used) > _SHOWN else ""
+    said = "; ".join(_fact(e) for e in used[:_SHOWN]) + more
+    return said or BASES.get(finding.basis or "", "")
+
+
 def _branch(tree: Reasoning, names: Mapping[str, str]) -> Branch:
     predicate, finding, parts = tree
+    if isinstance(predicate, Manual):
+        return Branch(clean(predicate.ask), _SAYS[MANUAL], "", tuple(_line(e) for e in finding.evidence), ())
+    if parts:
+        inner = [_branch(part, names) for part in parts]
+        return Branch(_heading(predicate), _SAYS[finding.verdict], "", (), tuple(_marked(predicate, inner)))
     why = REASONS.get(finding.reason or "", "") if finding.verdict == UNKNOWN else BASES.get(finding.basis or "", "")
-    lines = tuple(_line(e.value, e.date, e.reference, "" if e.used else "not used", e.note) for e in finding.evidence)
-    return Branch(
-        in_words(predicate, names), _SAYS[finding.verdict], finding.ask or why, lines if not parts else (), tuple(_branch(p, names) for p in parts)
-    )
+    why = "" if finding.basis == "recorded" and finding.evidence else why
+    return Branch(in_words(predicate, names), _SAYS[finding.verdict], finding.ask or why, tuple(_line(e) for e in finding.evidence), ())
 
 
-def _line(value: str, date: str, reference: str, *notes: str) -> str:
-    said = ", ".join(n for n in notes if n)
-    return clean(f"{value}{' on ' + day_words(date) if date else ''} [{reference}]{' (' + said + ')' if said else ''}")
+def _heading(predicate: Predicate) -> str:
+    """The parts stand below: it is enough to say how they are joined."""
+    match predicate:
+        case All():
+            return "all of these"
+        case Any():
+            return "any of these"
+        case AtLeast(count, _):
+            return f"at least {count} of these"
+        case Not():
+            return "not this"
+        case Doubt(_, reason):
+            return (
+                "where this holds, a person has to judge"
+                if reason == "needs-judgement"
+                else "where this holds, the trial record can be read two ways"
+            )
+        case When():
+            return "asked only of some patients"
+        case Unless(_, _, then):
+            return "with an exception" if then == "met" else "with an exception that leaves it open"
+        case _:
+            return "both the treatment and its effect"
 
 
-def _decider(facts: tuple[str, ...], criteria: tuple[str, ...], settles: str, cost: str, names: Mapping[str, str], labels: Mapping[str, str]) -> str:
-    what = ", ".join(names.get(f, f.replace("_", " ").replace("-", " ")) for f in facts)
-    ends = {"excluded": "could rule the trial out", "either": "decides it", "candidate": "can leave nothing open"}[settles]
-    return f"{what} ({cost}): {ends}; settles {'; '.join(labels[c] for c in criteria)}"
+def _marked(predicate: Predicate, parts: list[Branch]) -> list[Branch]:
+    marks = {When: ("whom", "what"), Unless: ("rule", "exception")}.get(type(predicate))
+    return [part._replace(asked=f"{mark}: {part.asked}") for mark, part in zip(marks, parts, strict=True)] if marks else parts
+
+
+def _fact(e: Evidence) -> str:
+    return clean(f"{e.value}{' on ' + day_words(e.date) if e.date else ''}")
+
+
+def _line(e: Evidence) -> str:
+    note = e.note or ("" if e.used else "does not decide")
+    return clean(f"{_fact(e)} [{e.reference}]{' (' + note + ')' if note else ''}")
+
+
+def _dates(text: str) -> str:
+    return _ISO.sub(lambda found: day_words(found[0]), text)

@@ -20,17 +20,17 @@ def as_text(page: Sheet) -> str:
             lines += [line for item in items for line in _wrap(f"- {item}", 2)]
     for outcome, words in OUTCOMES.items():
         twigs = [t for t in page.twigs if t.outcome == outcome]
-        lines += ["", f"{words} ({len(twigs)})"]
+        lines += ["", f"{words} ({len(twigs)})"] if twigs else []
         for twig in twigs:
             lines += _wrap(f"{twig.label} [{twig.place}]{': ' + twig.why if twig.why else ''}", 2)
             lines += _wrap(f"close to its limit: {twig.near}", 4) if twig.near else []
             lines += _wrap(f"how this was read: {twig.reading}", 4) if twig.reading else []
-            lines += _tree(twig.tree, 4)
+            lines += _tree(twig.tree._replace(asked=f"{twig.lead}: {twig.tree.asked}"), 4)
     return "\n".join(lines).replace(NBSP, " ") + "\n"
 
 
 def _tree(branch: Branch, indent: int) -> list[str]:
-    lines = _wrap(f"{branch.says}: {branch.asked}{' (' + branch.why + ')' if branch.why else ''}", indent)
+    lines = _wrap(f"[{branch.says}] {branch.asked}{' (' + branch.why + ')' if branch.why else ''}", indent)
     for item in branch.evidence:
         lines += _wrap(f"= {item}", indent + 2)
     for part in branch.parts:
