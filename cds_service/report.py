@@ -12,12 +12,13 @@ from cds_service.dates import NBSP
 from cds_service.model.facts import Evidence
 from cds_service.model.outcomes import Answer, Assessment, Outcome
 from cds_service.model.trials import Trial
-from cds_service.words import clean, count, day, in_sentence, name_of, trial_state, unread_words
+from cds_service.words import change, clean, count, day, in_sentence, name_of, trial_state, unread_words
 from cds_service.words.gaps import Reader, gaps, kind_of, reason_words
 from cds_service.words.values import BARE, Ink, is_result, shown
 
 WIDTH = 100
 _CODES = 15  #: unmapped codes shown
+_SETS, _DAYS = 3, 3  #: what would decide it, and days to look again; `explain` shows all
 _INK = Ink(clean, clean)
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _AGE_OR_SEX = re.compile(r"\d{1,3}( to \d{1,3})? (years|months)|female|male")
@@ -68,11 +69,22 @@ def _cohort(assessment: Assessment, page: _Page) -> list[str]:
     lines += _wrap(_state(trial, page.as_of), 2)
     lines += _wrap(_sentence(assessment), 2)
     lines += _wrap(_counts(assessment), 2)
-    for title, rows in _sections(assessment, page):
+    sections = [(f"{title} ({len(rows)})", rows) for title, rows in _sections(assessment, page)]
+    for title, rows in (*_change(assessment, page), *sections):
         if rows:
-            lines += ["", f"  {title} ({len(rows)})"]
+            lines += ["", f"  {title}"]
             lines += [line for row in rows for line in _wrap(f"- {row}", 4, 2)]
     return lines
+
+
+def _change(assessment: Assessment, page: _Page) -> Iterable[tuple[str, list[str]]]:
+    """What would change the answer, the most telling first."""
+    for title, rows, most in (
+        ("What would decide it", change.deciders(assessment, page.names), _SETS),
+        ("Questions that no result settles", change.questions(assessment), len(assessment.questions)),
+        ("When to look again", change.look_again(assessment), _DAYS),
+    ):
+        yield f"{title} ({len(rows)})" if len(rows) <= most else f"{title} (the first {most} of {len(rows)})", rows[:most]
 
 
 def _state(trial: Trial, as_of: int) -> str:
@@ -126,11 +138,13 @@ def _labelled(outcome: Outcome) -> str:
 
 def _decided(outcome: Outcome, page: _Page) -> str:
     """`eGFR at least 45 [Inclusion 4]: 52 mL/min/1.73 m² (18 Oct 2026), Observation/o1`."""
-    said = [text for e in outcome.finding.evidence if e.used and (text := _fact(e, page))]
-    basis = {"computed": " (computed)", "assumed": " (upper limit from site settings)"}.get(outcome.finding.basis or "", "")
+    finding = outcome.finding
+    said = [text for e in finding.evidence if (e.used or "beside a reported" in e.note) and (text := _fact(e, page))]
+    basis = {"computed": " (computed)", "assumed": " (upper limit from site settings)"}.get(finding.basis or "", "")
     if "computed" in " ".join(said):
         basis = ""  # the note names the formula
-    return _labelled(outcome) + (f": {'; '.join(said)}{basis}" if said else basis) + _reading(outcome)
+    near = f"; close to the limit: {clean(finding.near.limit)}" if finding.near else ""
+    return _labelled(outcome) + (f": {'; '.join(said)}{basis}" if said else basis) + near + _reading(outcome)
 
 
 def _fact(evidence: Evidence, page: _Page) -> str:

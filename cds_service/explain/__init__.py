@@ -78,13 +78,15 @@ def _ask(outcome: Outcome) -> str:
 
 
 def _deciders(needs: Mapping[str, _Need], questions: bool, elsewhere: frozenset[str], vocabulary: Vocabulary) -> list[Decider]:
-    """What can rule the cohort out, by the number of criteria that it can fail, then by cost; last what leaves nothing open."""
+    """What can rule the cohort out: the smallest sets first, by the number of criteria that they can fail, then by cost.
+
+    Last what leaves nothing open.
+    """
     final = _final(needs, questions, elsewhere, vocabulary)
-    found = []
-    for facts in frozenset().union(*(need.fails for need in needs.values())):
-        if not any(facts == f.facts_set for f in final if f.ends == "either"):
-            found.append(_Set(facts, "excluded"))
-    found.sort(key=lambda s: (-_power(s.facts_set, needs), *_price(s.facts_set, vocabulary)))
+    every = frozenset().union(*(need.fails for need in needs.values()))
+    either = {s.facts_set for s in final if s.ends == "either"}
+    found = [_Set(facts, "excluded") for facts in every - either]
+    found.sort(key=lambda s: (any(other < s.facts_set for other in every), -_power(s.facts_set, needs), *_price(s.facts_set, vocabulary)))
     return [
         Decider(tuple(sorted(s.facts_set)), tuple(c for c, n in needs.items() if _touches(s, n)), s.ends, COSTS[_price(s.facts_set, vocabulary)[0]])
         for s in [*found, *final]

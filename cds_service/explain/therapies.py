@@ -12,7 +12,6 @@ from cds_service.model.vocabulary import Vocabulary
 
 _MOST_STARTS = 4
 _DAYS = 60  #: for values of the last weeks to follow a therapy
-_MG = 10_000.0  #: over every dose that is asked for
 
 
 def drug_names(therapy: Therapy) -> Iterator[str]:
@@ -59,7 +58,7 @@ def _treated(facts: Facts, therapies: Iterable[Therapy], start: int, vocabulary:
     courses = {drug: list(found) for drug, found in facts.exposures.items()}
     for therapy in therapies:
         for drug in _drugs(therapy, vocabulary):
-            given = Exposure(drug, "", "statement", start, start, facts.as_of, facts.as_of, True, _MG if therapy.dose else None)
+            given = Exposure(drug, "", "statement", start, start, facts.as_of, facts.as_of, True, _dose(therapy, drug, facts, vocabulary))
             courses.setdefault(drug, []).append(given)
     return replace(facts, exposures=courses)
 
@@ -70,3 +69,13 @@ def _drugs(therapy: Therapy, vocabulary: Vocabulary) -> Iterator[str]:
     for name in names:
         known = sorted(vocabulary.classes[name].drugs) if name in vocabulary.classes else [name]
         yield from known[: therapy.distinct if len(names) == 1 else 1]
+
+
+def _dose(therapy: Therapy, drug: str, facts: Facts, vocabulary: Vocabulary) -> float | None:
+    """mg a day on the right side of the dose that is asked for, and no further: a pulse would be no daily dose."""
+    known = vocabulary.drugs.get(drug)
+    if therapy.dose is None or known is None or not known.prednisone:
+        return None
+    kilograms = max((w.low or 0.0 for w in facts.observations.get("body_weight") or ()), default=0.0) if by_weight(therapy) else 1.0
+    side = 1.1 if therapy.dose.limit.op in ("ge", "gt") else 0.9
+    return therapy.dose.limit.value * kilograms * side / known.prednisone

@@ -199,16 +199,16 @@ _LONG_AGO = 693_596  #: 1900-01-01, where reading begins what is known only to b
 
 def _until(first: int, last: int, date: str, today: int, day: int) -> int:
     """The latest day of a date that reading cut at `today`: a year, a month, or a period without an end."""
-    if last != today or first == last:
+    if last != today or not last:
         return last
     if len(date) in (4, 7):
         return min(max(interval(date)[1], last), day)
-    return day if first > _LONG_AGO else last
+    return day if _LONG_AGO < first < last else last
 
 
 def _vague(first: int, today: int) -> str:
     """The year or month that an interval from `first` to `today` was cut from; the words of an end are not kept."""
-    if not first:
+    if not 0 < first < today:
         return ""
     start, now = iso(first), iso(today)
     return start[:4] if start[5:] == "01-01" else start[:7] if start[8:] == "01" and start[:7] == now[:7] else start

@@ -62,7 +62,7 @@ class Branch(NamedTuple):
 
 
 class Twig(NamedTuple):
-    """One criterion. `lead`: how its tree is to be read, since what an exclusion asks for is bad news."""
+    """One criterion. `why`: what decided it, or why it is open. `lead`: how its tree is to be read, since what an exclusion asks for is bad news."""
 
     outcome: str
     label: str
@@ -201,7 +201,7 @@ def _fact(e: Evidence) -> str:
 
 def _line(e: Evidence) -> str:
     note = e.note or ("" if e.used else "does not decide")
-    return clean(f"{_fact(e)} [{e.reference}]{' (' + note + ')' if note else ''}")
+    return clean(f"{_fact(e)} [{e.reference}]{' (' + _dates(note) + ')' if note else ''}")
 
 
 def _dates(text: str) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from cds_service.model.outcomes import Assessment, Decider, LookAgain
 from cds_service.model.vocabulary import LISTS
-from cds_service.words import clean, day, listed, name_of
+from cds_service.words import at_start, clean, day, listed, name_of
 
 _OTHERS: Mapping[str, str] = {"birth_date": "date of birth", "sex": "sex", **LISTS}
 _MOST_NAMES = 6  #: beyond, the rest are counted
+_YEAR = 365
 _ENDS = {
     "excluded": "can rule the trial out",
     "either": "decides it, whatever it shows",
@@ -23,7 +24,7 @@ def deciders(assessment: Assessment, names: Mapping[str, str]) -> list[str]:
     ends: dict[tuple[str, ...], list[Decider]] = {}
     for found in assessment.decides:
         ends.setdefault(found.facts, []).append(found)
-    return [f"{_facts(facts, names)} ({same[0].cost}): {listed([_ENDS[d.settles] for d in same], 'or')}" for facts, same in ends.items()]
+    return [f"{at_start(_facts(facts, names))} ({same[0].cost}): {listed([_ENDS[d.settles] for d in same], 'or')}" for facts, same in ends.items()]
 
 
 def _facts(facts: Iterable[str], names: Mapping[str, str]) -> str:
@@ -40,12 +41,13 @@ def questions(assessment: Assessment) -> list[str]:
 
 
 def look_again(assessment: Assessment) -> list[str]:
-    """One line a day and kind of change: first what changes by itself, then the results that grow too old; each from the nearest day."""
+    """One line a day and kind of change: first what changes by itself within the year, then all others, each from the nearest day."""
     groups: dict[tuple[bool, int, str], list[str]] = {}
     labels = {o.criterion.id: name_of(o.criterion) for o in assessment.outcomes}
+    soon = min((one.day for one in assessment.look_again), default=0) + _YEAR
     for one in assessment.look_again:
-        groups.setdefault((one.aged, one.day, _change(one)), []).append(labels[one.criterion])
-    return [f"{day(when)}: {'; '.join(said)} ({change})" for (_, when, change), said in sorted(groups.items())]
+        groups.setdefault((one.aged or one.day > soon, one.day, _change(one)), []).append(labels[one.criterion])
+    return [f"{day(when)}: {'; '.join(dict.fromkeys(said))} ({change})" for (_, when, change), said in sorted(groups.items())]
 
 
 def _change(one: LookAgain) -> str:

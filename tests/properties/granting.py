@@ -111,8 +111,13 @@ def _courses(facts: Facts, names: Sequence[str], vocabulary: Vocabulary) -> Iter
     days = sorted({row.first for rows in facts.observations.values() for row in rows if 0 < row.first < facts.as_of}, reverse=True)
     drugs = {drug for name in names for drug in (sorted(vocabulary.classes[name].drugs)[:2] if name in vocabulary.classes else [name])}
     for start in [facts.as_of - 3 * 365, facts.as_of - 250, *days[:15]]:
-        given = {d: [Exposure(d, "Granted/x", "statement", start, start, facts.as_of, facts.as_of, True, 1000.0)] for d in drugs}
+        given = {d: [Exposure(d, "Granted/x", "statement", start, start, facts.as_of, facts.as_of, True, _daily(d, vocabulary))] for d in drugs}
         yield lambda f, given=given: replace(f, exposures=dict(f.exposures) | given)
+
+
+def _daily(drug: str, vocabulary: Vocabulary) -> float:
+    """As much as 100 mg of prednisone, which is a high dose and no pulse."""
+    return 100.0 / (vocabulary.drugs[drug].prednisone or 1.0)
 
 
 def _values(facts: Facts, name: str, asked: Sequence[Predicate]) -> Iterator[Grant]:
