@@ -45,7 +45,8 @@ def look_again(assessment: Assessment) -> list[str]:
     groups: dict[tuple[bool, int, str], list[str]] = {}
     labels = {o.criterion.id: name_of(o.criterion) for o in assessment.outcomes}
     soon = min((one.day for one in assessment.look_again), default=0) + _YEAR
-    for one in assessment.look_again:
+    places = {criterion: place for place, criterion in enumerate(labels)}
+    for one in sorted(assessment.look_again, key=lambda one: places[one.criterion]):  # in the order of the trial record
         groups.setdefault((one.aged or one.day > soon, one.day, _change(one)), []).append(labels[one.criterion])
     return [f"{day(when)}: {'; '.join(dict.fromkeys(said))} ({change})" for (_, when, change), said in sorted(groups.items())]
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "fixtures"
 CANDIDATE, OTHER = str(FIXTURES / "rmn-candidate.json"), str(FIXTURES / "other-disease.json")
 SCHEMA = json.loads((ROOT / "cds_service" / "assessment.schema.json").read_text(encoding="utf-8"))
+POSSIBLE = str(ROOT / "fixtures" / "rmn-possible.json")
 AS_OF = ("--as-of", "2026-11-01")
 
 
@@ -191,6 +192,56 @@ def test_an_unforeseen_fault_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pipeline, "load_rules", crash)
     ran = run("evaluate", CANDIDATE)
     assert ran.status == 2 and "RuntimeError" in one_line(ran) and "Adam" not in ran.err
+
+
+# --- explain ----------------------------------------------------------------------------------
+
+COHORT = ("--trial", "NCT07266181", "--cohort", "rmn")
+
+
+def test_explain_prints_the_whole_reasoning_as_a_tree(run) -> None:
+    ran = run("explain", POSSIBLE, *COHORT, *AS_OF)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith("NCT07266181/rmn  ") and "as of 1 Nov 2026: possible" in ran.out
+    for words in ("What would decide it", "When to look again", "Unknown (3)", "Met (", "[unknown] Needs: LVEF ≥ 50 %", "[Observation/"):
+        assert words in ran.out
+    assert max(len(line) for line in ran.out.splitlines()) <= 100
+
+
+def test_explain_reads_the_record_as_of_the_day_and_takes_small_letters(run) -> None:
+    later = run("explain", POSSIBLE, "--trial", "nct07266181", "--cohort", "rmn", "--as-of", "2027-05-01")
+    assert later.status == 0 and "as of 1 May 2027" in later.out and "too old to decide" in later.out
+
+
+def test_explain_writes_one_page_and_says_where(run, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    ran = run("explain", POSSIBLE, *COHORT, *AS_OF, "--html", str(page))
+    assert (ran.status, ran.out, ran.err) == (0, f"{page}\n", "")
+    html = page.read_text(encoding="utf-8")
+    assert html.startswith("<!doctype html>") and "</html>" in html and "<script" not in html and "http" not in html.replace("http-equiv", "")
+
+
+def test_explain_takes_standard_input(run) -> None:
+    ran = run("explain", "-", *COHORT, *AS_OF, stdin=Path(POSSIBLE).read_bytes())
+    assert ran.status == 0 and ran.out == run("explain", POSSIBLE, *COHORT, *AS_OF).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["explain", "POSSIBLE", "--trial", "NCT07266181", "--cohort", "igan"], "NCT06469190/igan"),
+        (["explain", "POSSIBLE", "--trial", "NCT00000000", "--cohort", "rmn"], "no patient group NCT00000000/rmn"),
+        (["explain", "POSSIBLE", "--trial", "NCT07266181"], "--cohort"),
+        (["explain", "POSSIBLE", "--cohort", "rmn"], "--trial"),
+        (["explain", *COHORT], "BUNDLE"),
+        (["explain", "nowhere.json", *COHORT], "nowhere.json: No such file"),
+        (["explain", "POSSIBLE", *COHORT, "--as-of", "soon"], "'soon' is not a date"),
+        (["explain", "POSSIBLE", *COHORT, "--html", "nowhere/page.html"], "nowhere/page.html: No such file"),
+    ],
+)
+def test_explain_refuses_in_one_line(arguments: list[str], said: str, run) -> None:
+    ran = run(*[POSSIBLE if a == "POSSIBLE" else a for a in arguments])
+    assert ran.status == 2 and ran.out == "" and said in one_line(ran)
 
 
 # --- settings, check, docs, help --------------------------------------------------------------

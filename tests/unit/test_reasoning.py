@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from spec.language import AS_OF, Given, above, at_least, at_most, below, days, diagnosis, done, drug, facts_of, lab, months, unread
@@ -60,7 +61,7 @@ def told(concept: str, number: float, **fields: str) -> Given:
 
 
 def criterion(predicate: Predicate, kind: str = "inclusion", label: str = "A criterion", **more: object) -> Criterion:
-    return Criterion(f"{kind[:3]}-{abs(hash((repr(predicate), label)))}", kind, f"{kind.capitalize()} 1", label, predicate, **more)  # type: ignore[arg-type]
+    return Criterion(f"{kind[:3]}-{crc32(repr((predicate, label)).encode())}", kind, f"{kind.capitalize()} 1", label, predicate, **more)  # type: ignore[arg-type]
 
 
 def made(criteria: Sequence[Criterion], given: Sequence[Given] = (), cohort: Cohort = ONE, facts: Facts | None = None) -> Sheet:
@@ -202,7 +203,7 @@ def test_days_are_grouped_and_what_changes_by_itself_comes_first() -> None:
     assert list(made(criteria, given).look_again) == [
         "18 Nov 2026: live vaccine (no longer rules the patient out)".replace(" Nov ", "\u00a0Nov\u00a0"),
         "17 Apr 2027: eGFR; saturation (too old from then on, unless repeated)".replace(" Apr ", "\u00a0Apr\u00a0"),
-        "23 Jan 2028: surgery (no longer rules the patient out)".replace(" Jan ", "\u00a0Jan\u00a0"),
+        "24 Jan 2028: surgery (no longer rules the patient out)".replace(" Jan ", "\u00a0Jan\u00a0"),
     ]
 
 
@@ -349,3 +350,12 @@ def test_a_browser_opens_the_file_itself_and_no_hostile_word_becomes_an_image(tm
     )  # fmt: skip
     assert "<h1>CAR-T for disease &lt;img" in ran.stdout and "<img" not in ran.stdout
     assert "CONSOLE" not in ran.stderr, "no policy was violated and nothing failed to load"
+
+
+def test_a_near_miss_by_an_upper_limit_of_the_site_is_told_too() -> None:
+    site = replace(VOCABULARY, upper_limits={"alt": 40.0})
+    evaluator = compile_rules([trial_of([ONE], criterion(ALT))], site)
+    (assessment,) = evaluator.assess(facts_of([diagnosis(MN, onset="2024-01-15"), lab("alt", 118)]))
+    finding = assessment.outcomes[0].finding
+    assert finding.basis == "assumed" and finding.near is not None
+    assert finding.near[:2] == ("2.95 × upper limit on 2026-10-18", "at most 3 × upper limit")

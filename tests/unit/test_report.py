@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from cds_service.model.facts import Evidence, Fault, Unmapped
-from cds_service.model.outcomes import FALSE, MANUAL, NOT_APPLICABLE, TRUE, UNKNOWN, Answer, Assessment, Finding, Outcome
+from cds_service.model.outcomes import (
+    FALSE,
+    MANUAL,
+    NOT_APPLICABLE,
+    TRUE,
+    UNKNOWN,
+    Answer,
+    Assessment,
+    Decider,
+    Finding,
+    LookAgain,
+    NearMiss,
+    Outcome,
+    Question,
+)
 from cds_service.model.predicates import Age, ConditionIs, Limit, Manual, ObservationIs
 from cds_service.model.trials import Cohort, Criterion, Interpretation, Trial
 from cds_service.report import as_text
@@ -95,6 +110,45 @@ def test_a_possible_cohort_reads_as_designed():
         "  No record of (1)\n"
         "    - No cancer [Exclusion 6]\n"
     )
+
+
+def test_what_would_change_the_answer_stands_before_the_criteria_and_is_cut_to_three():
+    decides = [Decider((f"test_{i}",), ("cd19",), "excluded", "blood") for i in range(4)] + [Decider(("cd19", "sex"), ("cd19",), "either", "blood")]
+    again = [LookAgain(AS_OF + 10 * i, c, "", "met", "unknown", True) for i in (4, 1, 2, 3) for c in ("cd19", "egfr")]
+    again.append(LookAgain(AS_OF + 60, "cancer", "", "not-met", "met"))
+    changed = replace(
+        assessed(MET, BARE, MISSING, POINT), decides=tuple(decides), look_again=tuple(again), questions=(Question("mood", "Judge: how severe."),)
+    )
+    assert (
+        "\n"
+        "  What would decide it (the first 3 of 5)\n"
+        "    - Test 0 (blood): can rule the trial out\n"
+        "    - Test 1 (blood): can rule the trial out\n"
+        "    - Test 2 (blood): can rule the trial out\n"
+        "\n"
+        "  Questions that no result settles (1)\n"
+        "    - No mental illness: Judge: how severe.\n"
+        "\n"
+        "  When to look again (the first 3 of 5)\n"
+        "    - 31 Dec 2026: No cancer (no longer rules the patient out)\n"
+        "    - 11 Nov 2026: eGFR at least 45; CD19 (too old from then on, unless repeated)\n"
+        "    - 21 Nov 2026: eGFR at least 45; CD19 (too old from then on, unless repeated)\n"
+        "\n"
+        "  Missing (1)\n"
+    ) in report(changed)
+    few = replace(changed, decides=changed.decides[4:], look_again=(), questions=())
+    assert "What would decide it (1)\n    - CD19 B cells, flow cytometry and sex (blood): decides it, whatever it shows\n" in report(few)
+    assert "look again" not in report(few) and "Questions" not in report(few)
+
+
+def test_a_near_miss_and_a_computed_value_beside_a_reported_one_are_shown():
+    near = MET._replace(finding=MET.finding._replace(near=NearMiss("47 mL/min/1.73 m² on 2026-10-18", "at least 45 mL/min/1.73 m²")))
+    assert "Observation/o1; close to the limit: at least 45 mL/min/1.73 m²" in " ".join(report(assessed(near)).split())
+    beside = VALUE._replace(value="44 mL/min/1.73 m²", used=False, note="computed, beside a reported value", reference="Observation/o2")
+    earlier = beside._replace(note="earlier", value="60 mL/min/1.73 m²")
+    text = " ".join(report(assessed(MET._replace(finding=MET.finding._replace(evidence=(VALUE, beside, earlier))))).split())
+    assert "44 mL/min/1.73 m² (18 Oct 2026), computed, beside a reported value, Observation/o2" in text
+    assert "60 mL/min" not in text
 
 
 def test_a_reading_is_told_only_where_it_matters():
