@@ -127,7 +127,7 @@ def _compile_rule(criterion: Criterion, vocabulary: Vocabulary) -> _Rule:
     excluding = criterion.kind == "exclusion"
     words = _EXCLUSION if excluding else _INCLUSION
     node = compile_predicate(criterion.needs, _scope(criterion, vocabulary))
-    nobody = Facts(Patient(""), 1)
+    nobody = Facts(Patient(""), 700_000)  # any day will do, but calendar periods must fit before it
     finding = node(nobody, None)
     concepts = None
     if not about_patient(criterion.needs):
