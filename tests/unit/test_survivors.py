@@ -58,6 +58,12 @@ def test_a_reference_to_one_version_of_the_patient_is_to_the_patient(reference, 
     assert bool(read.observations) is ours
 
 
+def test_a_diagnosis_of_which_only_the_end_of_the_onset_is_known_began_no_later():
+    lupus = about("Condition", code=code(SNOMED, "68815009"), onsetPeriod={"end": "2020-05-01"}, recordedDate="2026-01-01")
+    (row,) = facts_of(lupus).conditions["lupus_nephritis"]
+    assert row.dated and row.last == day("2020-05-01") and row.first < day("2000-01-01")
+
+
 # --- drugs: how much, until when -----------------------------------------------------------------
 
 
@@ -132,7 +138,7 @@ def test_a_span_the_wrong_way_round_is_no_number():
 
 @pytest.mark.parametrize(
     ("unit", "canonical", "times"),
-    [("kU/L", "U/L", 1000), ("cm[H2O]", "kPa", 0.0980665), ("mm", "cm", 0.1), ("kU/L", "ukat/L", 1000 / 60)],
+    [("kU/L", "U/L", 1000), ("cm[H2O]", "kPa", 0.0980665), ("mm", "cm", 0.1), ("[in_us]", "cm", 2.54), ("kU/L", "ukat/L", 1000 / 60)],
 )
 def test_rare_units_convert_by_their_definition(unit, canonical, times):
     assert factor(unit, canonical) == pytest.approx(times, rel=1e-9)
