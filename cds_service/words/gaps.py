@@ -9,12 +9,13 @@ from cds_service.dates import NBSP, iso, shift
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Evidence
 from cds_service.model.outcomes import Outcome
 from cds_service.model.predicates import Period
-from cds_service.words import clean, count, lists_words, number
+from cds_service.words import clean, count, listed, lists_words, number
 from cds_service.words.asked import UPPER, asked, need_of
 from cds_service.words.values import Ink, amount, dated, day_words, is_result, needs_words, shown, test_name, value_words
 
 #: A value shown beside a missing one, and the value before the newest: what the evaluator notes on evidence.
 BESIDE, EARLIER = "shown, does not decide", "earlier"
+_NAMED = 3  #: missing tests named in one line
 _JUDGED = ("needs-judgement", "ambiguous-record")
 
 
@@ -187,8 +188,18 @@ def _no_data(reader: Reader, outcome: Outcome, seen: Evidence | None) -> str:
     if seen and is_result(seen):  # a lasting finding is asked for, and there are too few values to show it lasts
         return _with_value(reader, outcome, seen, "too few values to decide")
     if outcome.finding.concepts:
-        return ": no result on record"
+        return f": no result{_lacking(reader, outcome)} on record"
     return f": {shown(reader.ink, seen)}" if seen and seen.note else ": nothing on record"
+
+
+def _lacking(reader: Reader, outcome: Outcome) -> str:
+    """Which tests are missing, where a criterion asks for several and has some: of the others nobody may say so."""
+    missing = outcome.finding.concepts
+    tests = asked(outcome.criterion).tests
+    if not asked(outcome.criterion).several or all(set(leaf.concepts) & set(missing) for leaf in tests):
+        return ""
+    names = [reader.names[c] for c in missing if c in reader.names]
+    return f" for {reader.ink.own(listed(names[:_NAMED], 'or'))}" if len(names) == len(missing) <= _NAMED else ""
 
 
 def _comparator(reader: Reader, outcome: Outcome, seen: Evidence) -> str:

@@ -533,6 +533,11 @@ def test_one_of_several_tests_is_named_where_it_cannot_decide(why, evidence, exp
     assert reason(KIDNEY_AND_LIVER, why, *evidence, concepts=("egfr", "ast")) == f"- Kidney and liver: {expected}"
 
 
+def test_where_one_of_several_tests_is_on_record_the_others_are_named_as_missing():
+    assert reason(KIDNEY_AND_LIVER, "no-data", concepts=("ast",)) == "- Kidney and liver: no result for AST on record"
+    assert reason(KIDNEY_AND_LIVER, "no-data", concepts=("egfr", "ast")) == "- Kidney and liver: no result on record"
+
+
 def test_another_test_shown_beside_a_missing_one_is_named():
     beside = seen("3.2 g/g", used=False, note="shown, does not decide", concept="egfr")
     assert reason(PROTEIN, "no-data", beside) == "- 24-hour protein: no result on record; another test shows eGFR **3.2** g/g (18 Oct 2026)"
