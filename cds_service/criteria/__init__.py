@@ -78,5 +78,5 @@ def _line(tree: Node, steps: list[str | int]) -> int:
     node = tree
     for step in steps:
         if not isinstance(node, Text):
-            node = node[step]  # type: ignore[index]
+            node = node[step]  # type: ignore[index]  # a step is a key of a mapping or a place in a list, as the schema walk made it
     return node.line

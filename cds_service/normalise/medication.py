@@ -111,7 +111,7 @@ def _medication(desk: Desk, resource: Json, named: str | None) -> Json | None:
     if named.startswith("#"):
         for inner in many(resource.get("contained")):
             if inner.get("id") == named[1:] and inner.get("resourceType") == "Medication":
-                return inner  # type: ignore[no-any-return]
+                return inner  # type: ignore[no-any-return]  # JSON: an object, since it has an id
         return None
     identity = named.partition("/_history/")[0].rpartition("/")[2].removeprefix("urn:uuid:")
     return desk.medication(identity)
