@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence, Set
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
+
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE
+from cds_service.model.sent import SentBundle, SentObservation, page_as_json
 
 Resource = dict[str, object]
+_PAGES = ("searchset", "collection")
 
 
 class Unreadable(Exception):
@@ -18,6 +22,7 @@ class Part(NamedTuple):
     """What one page held. `state`: None (whole), truncated or unavailable; `following`: address of the next page."""
 
     resources: Sequence[Resource] = ()
+    sent: Sequence[SentObservation] = ()  #: results that are left as they were sent
     state: str | None = None
     whys: tuple[str, ...] = ()
     following: str = ""
@@ -38,16 +43,37 @@ def read_page(sent: object) -> Part:
     """
     if sent is None:
         return Part()
+    if type(sent) is SentBundle:
+        return _sent_page(sent) or read_page(page_as_json(sent))
     if not isinstance(sent, dict):
         return unavailable("text or another shape in place of a Bundle")
     if sent.get("resourceType") == "OperationOutcome":
         return unavailable("an OperationOutcome in place of a Bundle")
-    if sent.get("resourceType") != "Bundle" or sent.get("type") not in ("searchset", "collection"):
+    if sent.get("resourceType") != "Bundle" or sent.get("type") not in _PAGES:
         return unavailable("not a searchset Bundle")
     listed = sent.get("entry")
     if listed is not None and not isinstance(listed, list):
         return unavailable("not a searchset Bundle")
     return _read_entries(sent, listed or [])
+
+
+def _sent_page(page: SentBundle) -> Part | None:
+    """A page of results of one kind without a flaw: almost every page. None where anything is unusual."""
+    listed = page.entry
+    if page.type not in _PAGES or page.link is None or not listed:
+        return None
+    if listed[0].search is UNSET:
+        results = [e.resource for e in listed if type(e.resource) is SentObservation and e.search is UNSET]
+    else:
+        results = [e.resource for e in listed if type(e.resource) is SentObservation and e.search is not UNSET and e.search.mode == "match"]
+    following, broken = next_link({} if page.link is UNSET else {"link": page.link})
+    if broken or len(results) != len(listed):
+        return None
+    return Part((), results, None, (), following, len(results), _total(page.total), frozenset({"Observation"}))
+
+
+def _total(total: object) -> int | None:
+    return total if isinstance(total, int) and not isinstance(total, bool) else None
 
 
 def _read_entries(bundle: Resource, listed: list[Any]) -> Part:
@@ -56,14 +82,14 @@ def _read_entries(bundle: Resource, listed: list[Any]) -> Part:
     following, broken = next_link(bundle)
     if broken:
         whys.append("a next link without an address")
-    total = bundle.get("total")
     return Part(
         resources,
+        (),
         TRUNCATED if whys else None,
         tuple(whys),
         following,
         matches,
-        total if isinstance(total, int) and not isinstance(total, bool) else None,
+        _total(bundle.get("total")),
         kinds,
     )
 
@@ -129,6 +155,12 @@ def distinct(resources: Collection[Resource]) -> bool:
     except (KeyError, TypeError):
         return False
     return len(ids) == len(resources) and {str}.issuperset(map(type, ids)) and "" not in ids
+
+
+def apart(sent: Collection[SentObservation], resources: Iterable[Resource]) -> bool:
+    """Whether no result among `sent` may be another version of one there or in `resources`."""
+    ids = {each.id for each in sent}
+    return len(ids) == len(sent) and "" not in ids and not any(resource["resourceType"] == "Observation" for resource in resources)
 
 
 def unique(resources: Iterable[Resource]) -> list[Resource]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from cds_service.errors import PreconditionFailed
-from cds_service.fetch.bundles import Part, Resource, Unreadable, distinct, read_page, unavailable, unique
+from cds_service.fetch.bundles import Part, Resource, Unreadable, apart, distinct, read_page, unavailable, unique
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Fault, Record
 from cds_service.model.hooks import HookRequest
+from cds_service.model.sent import SentObservation, as_json
 from cds_service.model.vocabulary import LISTS
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ class _Search:
             whys.append(stopped)
         return Part(
             [r for page in pages for r in page.resources],
+            [o for page in pages for o in page.sent],
             TRUNCATED if whys else None,
             tuple(whys),
             "",
@@ -196,16 +198,20 @@ def _join(patient_id: str, parts: Mapping[str, Part], talk: Talk | None) -> Reco
     incomplete: dict[str, str] = {}
     faults: list[Fault] = []
     resources: list[Resource] = []
+    sent: list[SentObservation] = []
     for key, raw in parts.items():
         part = _counted(raw)
         if part.state is not None and incomplete.get(list_of(key)) != UNAVAILABLE:
             incomplete[list_of(key)] = part.state
         if part.whys:
             faults += [Fault(key, why) for why in dict.fromkeys(part.whys)]
+        sent += part.sent
         if key == "patient" or "Patient" not in part.kinds:
             resources += part.resources
         else:  # a Patient that another list includes may be another patient, such as a relative
             resources += [r for r in part.resources if r["resourceType"] != "Patient"]
+    if sent and not apart(sent, resources):  # of two versions one counts: that is found out in full
+        resources, sent = [*resources, *map(as_json, sent)], []
     once = distinct(resources)
     drugs = [r for part in parts.values() if not part.kinds.isdisjoint(_DRUG_LISTS) for r in part.resources]
     if not once:
@@ -217,7 +223,7 @@ def _join(patient_id: str, parts: Mapping[str, Part], talk: Talk | None) -> Reco
         for name, count in open_lists.items():
             incomplete.setdefault(name, TRUNCATED)
             faults.append(Fault(name, f"{count} entries name a Medication that was not sent and could not be read"))
-    return Record(patient_id, resources, incomplete, tuple(faults), once)
+    return Record(patient_id, resources, incomplete, tuple(faults), once, sent)
 
 
 def _medications(resources: list[Resource], named: list[tuple[str, str]], talk: Talk | None) -> tuple[list[Resource], dict[str, int]]:

@@ -6,11 +6,12 @@ dataclass costs four times as much to make (docs/decisions/0003-facts-are-tuples
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 from cds_service.dates import interval, iso
+from cds_service.model.sent import SentObservation
 
 #: Why a list could not be read whole.
 UNAVAILABLE = "unavailable"
@@ -221,6 +222,7 @@ class Record:
     `resources` are FHIR resources as parsed JSON, the Patient among them. `incomplete` as in
     `Facts`. `faults` are those that reading itself met (an unresolvable page, an HTML answer).
     `distinct`: each resource has a type and an id, both texts, and no id stands twice; False: not known.
+    `sent`: results that were left as they were sent, each with an id of its own.
     """
 
     patient_id: str
@@ -228,3 +230,4 @@ class Record:
     incomplete: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     distinct: bool = False
+    sent: Sequence[SentObservation] = ()

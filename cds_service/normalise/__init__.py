@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
@@ -50,7 +51,7 @@ def normalise(record: Record, vocabulary: Vocabulary, as_of: int) -> Facts:
     patient = person.read(_patient(resources, record.patient_id), reference, as_of, faults)
     desk = Desk(vocabulary, patient, as_of, resources)
     desk.faults = faults
-    for resource in left_over(desk, resources):
+    for resource in chain(left_over(desk, record.sent), resources):
         _read(desk, resource, f"{resource['resourceType']}/{resource['id']}")
     for name, resource in nameless.items():
         _read(desk, resource, name)
@@ -176,8 +177,8 @@ def _newest_observation(row: Observation) -> tuple[int, int, float, str, bool, s
 def _unmapped(desk: Desk) -> tuple[Unmapped, ...]:
     """Codes of the great terminologies that no concept names, the commonest first."""
     counted = [
-        (-len(places), uri, code, system, places[0])
-        for (system, code), places in desk.unmapped.items()
+        (-count, uri, code, system, place)
+        for (system, code), (count, place) in desk.unmapped.items()
         if type(system) is type(code) is str and (uri := codes.normalise_system(system)) in _COUNTED
     ]
     counted.sort(key=_COMMONEST)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cds_service import codes
 from cds_service.model.vocabulary import Concept, Mapped, Vocabulary
 from cds_service.normalise.values import CLASSED, VIRAL, conversion, is_assay
 from cds_service.normalise.wording import digits, in_digits, shown_unit
 
-if TYPE_CHECKING:
-    from cds_service.normalise.results import Result
-
 OXYGEN = "inspired_oxygen"
 #: Look-ups kept: records hold hundreds of codes, texts and units, and an endless stream of unknown ones must not fill the memory.
 _MEMO_LIMIT = 65_536
 _UNITS_LIMIT = 256
 _VALUES_LIMIT = 512
-_ANSWERS_LIMIT = 512
+_RESULTS_LIMIT = 1024
+_LONG = 400  #: bytes; a narrative is written once, so there is no use in remembering it
 _NO_FACTORS = Mapped("", {})
 
+#: Of a fact: low, high, low_open, high_open, result, code, upper, problem, value, note, upper_text.
+Outcome = tuple[float | None, float | None, bool, bool, str | None, str | None, float | None, str | None, str, str, str]
 Worded = tuple[float, str]  #: a value in the concept's unit, and the words for it
 
 
@@ -67,7 +67,7 @@ def _keep(memo: dict[float, Worded], value: float, found: Worded) -> Worded:
 class Analyte:
     """One observation concept as one code names it: what reading its results needs, worked out once."""
 
-    __slots__ = ("answers", "assay", "concept", "formula", "high", "id", "keeps_limit", "low", "mapped", "number", "scales")
+    __slots__ = ("assay", "concept", "formula", "high", "id", "keeps_limit", "low", "mapped", "number", "results", "scales")
 
     def __init__(self, concept: Concept, mapped: Mapped) -> None:
         self.concept = concept
@@ -81,8 +81,8 @@ class Analyte:
         self.keeps_limit = concept.unit not in ("", "{titer}")
         #: unit as sent -> what it is worth
         self.scales: dict[str, Scale] = {}
-        #: answer as sent -> what it says
-        self.answers: dict[tuple[str | None, ...], Result] = {}
+        #: value and range as sent -> what they come to, where that is the same for every patient
+        self.results: dict[bytes, Outcome] = {}
 
     def scale(self, unit: object) -> Scale | None:
         """What a unit is worth in the concept's own; None when it does not convert."""
@@ -98,10 +98,11 @@ class Analyte:
                 self.scales[unit] = found
         return found
 
-    def remember(self, answer: tuple[str | None, ...], result: Result) -> None:
-        if len(self.answers) >= _ANSWERS_LIMIT:
-            self.answers.clear()
-        self.answers[answer] = result
+    def remember(self, result: bytes, outcome: Outcome) -> None:
+        if len(self.results) >= _RESULTS_LIMIT:
+            self.results.clear()
+        if len(result) <= _LONG:
+            self.results[result] = outcome
 
 
 class Analytes:
@@ -110,10 +111,10 @@ class Analytes:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self._coded: dict[tuple[Any, Any], tuple[Analyte, ...]] = {}
-        #: (system, code) as written -> the one analyte that it names, for those that name one
-        self.single: dict[tuple[Any, Any], Analyte] = {}
         #: Texts that name nothing that is measured.
-        self.silent: set[str | None] = {None, ""}
+        self._silent: set[str] = {""}
+        #: Observation.code as sent -> the analytes that it names
+        self.sent: dict[bytes, tuple[Analyte, ...]] = {}
         self._named: dict[str, tuple[Analyte, ...]] = {}
 
     def of_code(self, system: Any, code: Any) -> tuple[Analyte, ...]:
@@ -128,23 +129,20 @@ class Analytes:
             found = tuple(hits.values())
             if len(self._coded) >= _MEMO_LIMIT:
                 self._coded.clear()
-                self.single.clear()
             self._coded[system, code] = found
-            if len(found) == 1:
-                self.single[system, code] = found[0]
         return found
 
     def of_text(self, text: str) -> tuple[Analyte, ...]:
         """The observation concept that a name stands for."""
-        if text in self.silent:
+        if text in self._silent:
             return ()
         found = self._named.get(text)
         if found is None:
             concept = self.vocabulary.concepts.get(self.vocabulary.synonyms.get(codes.plain_text(text), ""))
             if concept is None or concept.kind != "observation":
-                if len(self.silent) >= _MEMO_LIMIT:
-                    self.silent.clear()
-                self.silent |= {None, "", text}
+                if len(self._silent) >= _MEMO_LIMIT:
+                    self._silent.clear()
+                self._silent.add(text)
                 return ()
             if len(self._named) >= _MEMO_LIMIT:
                 self._named.clear()

@@ -27,7 +27,7 @@ class Desk:
     """One record being read."""
 
     __slots__ = (
-        "_medications", "analytes", "answers", "as_of", "concepts", "conditions", "events", "exposures", "faults", "idle", "mine",
+        "_medications", "analytes", "answers", "as_of", "concepts", "conditions", "events", "exposures", "faults", "mine",
         "names", "observations", "patient", "resources", "unmapped", "vocabulary",
     )  # fmt: skip
 
@@ -49,10 +49,8 @@ class Desk:
         self.events: dict[str, list[Event]] = {}
         self.exposures: dict[str, list[Exposure]] = {}
         self.faults: list[Fault] = []
-        #: (system, code) as written that names nothing -> where it stands
-        self.unmapped: dict[tuple[Any, Any], list[Json]] = {}
-        #: code that stood alone and names nothing that is measured -> its system, the words beside it, the list above
-        self.idle: dict[Any, tuple[Any, str | None, list[Json]]] = {}
+        #: (system, code) as written that names nothing -> how often, and one place where it stands
+        self.unmapped: dict[tuple[Any, Any], tuple[int, Json]] = {}
 
     # --- whose -----------------------------------------------------------------------------------------------
 
@@ -97,9 +95,11 @@ class Desk:
             self._medications = {each["id"]: each for each in self.resources if each["resourceType"] == "Medication"}
         return self._medications.get(identity)
 
-    def note_unmapped(self, codeable: Json) -> None:
+    def note_unmapped(self, codeable: Json, times: int = 1) -> None:
         for coding in codeable.get("coding") or ():
-            self.unmapped.setdefault((coding.get("system"), coding.get("code")), []).append(codeable)
+            pair = coding.get("system"), coding.get("code")
+            count, place = self.unmapped.get(pair, (0, codeable))
+            self.unmapped[pair] = count + times, place
 
     # --- when ------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from cds_service import dates, units
 from cds_service.model.facts import Fault, Observation
 from cds_service.normalise.analytes import OXYGEN, Analyte
 from cds_service.normalise.desk import UNREADABLE, Desk, Json, many, readable_codings
-from cds_service.normalise.plain import DECIDING, When, measured, stated, written
+from cds_service.normalise.plain import DECIDING, When, fact_of, measured, outcome_of, targets_of, written
 from cds_service.normalise.results import UNREADABLE_VALUE, Result, read_result
 from cds_service.normalise.unreadable import why
 from cds_service.normalise.values import Number
@@ -24,7 +24,7 @@ def read(desk: Desk, resource: Json, reference: str) -> None:
     components = resource.get("component")
     parts = parts_of(desk, components) if components else ()
     if not targets and not parts:
-        _note_idle(desk, code)
+        desk.note_unmapped(code)
         return
     status = resource["status"]
     if status not in DECIDING:
@@ -54,26 +54,6 @@ def read(desk: Desk, resource: Json, reference: str) -> None:
         desk.observations.setdefault(fact.concept, []).append(fact)
 
 
-def _note_idle(desk: Desk, code: Json) -> None:
-    """Of no use here: so the next of its kind need not be looked into."""
-    desk.note_unmapped(code)
-    codings: list[Json] = code.get("coding") or []
-    if len(codings) == 1:
-        system, same = codings[0].get("system"), codings[0].get("code")
-        desk.idle[same] = system, code.get("text"), desk.unmapped[system, same]
-
-
-def targets_of(desk: Desk, code: Json) -> tuple[Analyte, ...]:
-    """What an analyte code stands for: the first coding that names an observation decides."""
-    analytes = desk.analytes
-    for coding in code.get("coding") or ():
-        found = analytes.of_code(coding.get("system"), coding.get("code"))
-        if found:
-            return found
-    text = code.get("text")
-    return analytes.of_text(text) if text else ()
-
-
 def parts_of(desk: Desk, components: Any) -> list[tuple[Json, tuple[Analyte, ...]]]:
     parts = []
     for component in many(components):
@@ -98,7 +78,7 @@ def make(desk: Desk, element: Json, reference: str, analyte: Analyte, when: When
     code = result.code
     if analyte.id == OXYGEN and result.number is not None:
         code = _breathing(analyte, result, result.number)
-    return stated(analyte, result, reference, when, code)
+    return fact_of(analyte, outcome_of(result, code), reference, when)
 
 
 def day_of(desk: Desk, resource: Json) -> When | None:

@@ -1,78 +1,133 @@
-"""The commonest results, read in one go. Whatever is not plain is left, untouched, to the full reader in `observation`."""
+"""The commonest results, read in one go from what was sent. Whatever is not plain is left to the full reader in `observation`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+import orjson
+from msgspec import UNSET, Raw, UnsetType
+
 from cds_service import dates
 from cds_service.model.facts import Observation
-from cds_service.normalise.analytes import OXYGEN, Analyte, Scale, Worded
+from cds_service.model.sent import SentObservation, as_json, decoded
+from cds_service.normalise.analytes import OXYGEN, Analyte, Outcome, Scale, Worded
 from cds_service.normalise.desk import UNREADABLE, Desk, Json
 from cds_service.normalise.ranges import UCUM, unit_of, upper_limit
 from cds_service.normalise.results import Result, read_result
 from cds_service.normalise.values import NEGATIVE, POSITIVE
 
 DECIDING = frozenset({"final", "amended", "corrected"})
-#: Fields that an answer in words is read by: it is plain when it has one of them alone.
-_SAYING = frozenset(
-    {"valueQuantity", "valueRatio", "valueInteger", "valueString", "valueCodeableConcept", "valueBoolean", "valueRange"}
-    | {"interpretation", "referenceRange"}
-)
-_STRING, _CODED = {"valueString"}, {"valueCodeableConcept"}
 _FOR_ALL = frozenset({"high", "low", "text"})  #: parts of a range that is not for some patients only
-_LONG = 80  #: characters; a narrative is written once, so there is no use in remembering it
+_MOST_CODES = 65_536
+_LONGEST_CODE = 2_000  #: bytes
 
 When = tuple[int, int, str, str]  #: first day, last day, date and time as written
 #: The facts of a record are thousands of tuples; the named constructor takes twice as long as the plain one.
 _made = tuple.__new__
 
 
-def left_over(desk: Desk, resources: Iterable[Json]) -> Iterator[Json]:
-    """Reads the plain ones among the resources and yields the others, in their order.
+def left_over(desk: Desk, results: Iterable[SentObservation]) -> Iterator[Json]:
+    """Reads the plain ones among the results and yields the others as JSON, in their order.
 
-    Two thirds of a record name nothing that we know: for a code met before in it, that costs one look-up.
+    Two thirds of a record name nothing that we know: for a code met before, that costs one look-up.
     Never decides that something is wrong.
     """
-    single, silent, idle = desk.analytes.single, desk.analytes.silent, desk.idle
-    for resource in resources:
+    known = desk.analytes.sent
+    mine: dict[bytes, bool] = {}
+    idle: dict[bytes, int] = {}
+    for each in results:
         taken = False
         try:
-            if resource["resourceType"] == "Observation":
-                code = resource["code"]
-                codings = code["coding"]
-                coding = codings[0]
-                met = idle.get(coding["code"])
-                if met is None:
-                    analyte = single.get((coding["system"], coding["code"]))
-                    taken = analyte is not None and _read(desk, analyte, resource)
-                elif met[0] == coding["system"] and len(codings) == 1 and "component" not in resource:
-                    text = code.get("text")
-                    if text == met[1] or text in silent:
-                        met[2].append(code)
-                        taken = True
+            code = bytes(each.code)  # type: ignore[arg-type]  # one without a code is no such thing, and goes the long way
+            named = known.get(code)
+            if named is None:
+                named = _learn(desk, code)
+            if each.component is UNSET:
+                if named:
+                    taken = len(named) == 1 and _read(desk, named[0], each, mine)
+                else:
+                    idle[code] = idle.get(code, 0) + 1
+                    taken = True
         except UNREADABLE:
             taken = False  # the full reader finds out what is wrong
         if not taken:
-            yield resource
+            yield as_json(each)
+    for code, times in idle.items():
+        desk.note_unmapped(orjson.loads(code), times)
 
 
-def _read(desk: Desk, analyte: Analyte, resource: Json) -> bool:
-    if resource["status"] not in DECIDING or not desk.mine.get(resource["subject"]["reference"]) or "component" in resource or "focus" in resource:
+def _learn(desk: Desk, code: bytes) -> tuple[Analyte, ...]:
+    """What a code stands for, remembered as it was sent: a laboratory writes each test in one way. Raises what using a wrong shape raises."""
+    codeable: Json = orjson.loads(code)
+    named = targets_of(desk, codeable)
+    known = desk.analytes.sent
+    if len(known) >= _MOST_CODES:
+        known.clear()
+    if len(code) <= _LONGEST_CODE:
+        known[code] = named
+    return named
+
+
+def targets_of(desk: Desk, code: Json) -> tuple[Analyte, ...]:
+    """What an analyte code stands for: the first coding that names an observation decides."""
+    analytes = desk.analytes
+    for coding in code.get("coding") or ():
+        found = analytes.of_code(coding.get("system"), coding.get("code"))
+        if found:
+            return found
+    text = code.get("text")
+    return analytes.of_text(text) if text else ()
+
+
+def _read(desk: Desk, analyte: Analyte, sent: SentObservation, mine: dict[bytes, bool]) -> bool:
+    if sent.status not in DECIDING or sent.focus is not UNSET or type(sent.effectiveDateTime) is not str:
         return False
-    when = written(resource["effectiveDateTime"])
-    if when[1] > desk.as_of:
+    subject = bytes(sent.subject)  # type: ignore[arg-type]  # without one: the long way
+    known = mine.get(subject)
+    if known is None:
+        mine[subject] = known = desk.mine.get(orjson.loads(subject)["reference"], False)
+    first, last, date, time = written(sent.effectiveDateTime)
+    if not known or last > desk.as_of:
         return False
-    reference = f"Observation/{resource['id']}"
-    fact = measured(desk, analyte, resource, reference, when) if "valueQuantity" in resource else _answered(desk, analyte, resource, reference, when)
-    if fact is None:
+    outcome = _outcome(desk, analyte, sent, last)
+    if outcome is None:
         return False
+    low, high, low_open, high_open, result, code, upper, problem, value, note, upper_text = outcome
+    fact = _made(
+        Observation,
+        (
+            analyte.id, f"Observation/{sent.id}", first, last, low, high, low_open, high_open, result, code, upper, analyte.formula,
+            None, False, problem, False, time, date, value, note, upper_text,
+        ),
+    )  # fmt: skip
     rows = desk.observations.get(analyte.id)
     if rows is None:
         desk.observations[analyte.id] = [fact]
     else:
         rows.append(fact)
     return True
+
+
+def _outcome(desk: Desk, analyte: Analyte, sent: SentObservation, day: int) -> Outcome | None:
+    """What value and range come to: as it was found before, else read and remembered."""
+    value, limits = sent.valueQuantity, sent.referenceRange
+    if value is UNSET:
+        return _answered(desk, analyte, sent, day)
+    key = bytes(value) if limits is UNSET else b"%b %b" % (value, limits)
+    outcome = analyte.results.get(key)
+    if outcome is None:
+        element: Json = {"valueQuantity": decoded(value)}
+        if limits is not UNSET:
+            element["referenceRange"] = decoded(limits)
+        outcome = _measured(desk, analyte, element, day)
+        if outcome is not None and (limits is UNSET or _for_all(element["referenceRange"])):
+            analyte.remember(key, outcome)
+    return outcome
+
+
+def _for_all(ranges: list[Json]) -> bool:
+    return not ranges or (len(ranges) == 1 and ranges[0].keys() <= _FOR_ALL)
 
 
 @lru_cache(maxsize=8192)
@@ -83,6 +138,12 @@ def written(text: str) -> When:
 
 
 def measured(desk: Desk, analyte: Analyte, element: Json, reference: str, when: When) -> Observation | None:
+    """The fact that `_measured` finds, if any."""
+    outcome = _measured(desk, analyte, element, when[1])
+    return None if outcome is None else fact_of(analyte, outcome, reference, when)
+
+
+def _measured(desk: Desk, analyte: Analyte, element: Json, day: int) -> Outcome | None:
     """A possible number in a unit that converts, of which nothing else needs to be asked.
 
     None, or any fault at all, for every other, not only for bad ones: then `read_result` has the word.
@@ -104,7 +165,7 @@ def measured(desk: Desk, analyte: Analyte, element: Json, reference: str, when: 
     upper_text = ""
     ranges = element.get("referenceRange")
     if ranges:
-        limit = _limit(ranges, unit, scale) or upper_limit(desk, element, analyte.concept, analyte.mapped, unit, scale.factor, when[1])
+        limit = _limit(ranges, unit, scale) or upper_limit(desk, element, analyte.concept, analyte.mapped, unit, scale.factor, day)
         if limit is not None:
             if analyte.assay:  # its verdict is the side of the limit on which the value lies
                 result = POSITIVE if number > limit[0] else NEGATIVE
@@ -112,22 +173,15 @@ def measured(desk: Desk, analyte: Analyte, element: Json, reference: str, when: 
                 upper, upper_text = limit
     if analyte.assay and result is None:
         return None
-    return _made(
-        Observation,
-        (
-            analyte.id, reference, when[0], when[1], number, number, False, False, result, None, upper, analyte.formula,
-            None, False, None, False, when[3], when[2], text, "", upper_text,
-        ),
-    )  # fmt: skip
+    return number, number, False, False, result, None, upper, None, text, "", upper_text
 
 
 def _limit(ranges: list[Json], unit: str, scale: Scale) -> Worded | None:
     """The upper limit where there is one range, for everybody, in the unit of the value."""
-    if len(ranges) > 1:
+    if not _for_all(ranges):
         return None
-    part = ranges[0]
-    high = part.get("high")
-    if high is None or (len(part) > 1 and not part.keys() <= _FOR_ALL):
+    high = ranges[0].get("high")
+    if high is None:
         return None
     if (high.get("code") != unit or high.get("system") != UCUM) and unit_of(high) not in ("", unit):
         return None
@@ -136,37 +190,50 @@ def _limit(ranges: list[Json], unit: str, scale: Scale) -> Worded | None:
     return None if met is None else met.get(value) or scale.limit(value)
 
 
-def _answered(desk: Desk, analyte: Analyte, resource: Json, reference: str, when: When) -> Observation | None:
-    """An answer in words or as a code that was met before, or is now remembered."""
-    if analyte.id == OXYGEN:
+def _answered(desk: Desk, analyte: Analyte, sent: SentObservation, day: int) -> Outcome | None:
+    """An answer in words or as a code, when nothing stands beside it that could change it."""
+    if analyte.id == OXYGEN or sent.interpretation is not UNSET or sent.referenceRange is not UNSET or sent.valueBoolean is not UNSET:
         return None
-    saying = resource.keys() & _SAYING
-    key: tuple[str | None, ...]
-    if saying == _STRING:
-        key = (resource["valueString"],)
-    elif saying == _CODED:
-        value = resource["valueCodeableConcept"]
-        key = "coded", value.get("text"), *[coding.get(part) for coding in value.get("coding") or () for part in ("system", "code", "display")]
+    value: Raw | UnsetType
+    if sent.valueString is not UNSET and sent.valueCodeableConcept is UNSET:
+        field, value = "valueString", sent.valueString
+    elif sent.valueCodeableConcept is not UNSET and sent.valueString is UNSET:
+        field, value = "valueCodeableConcept", sent.valueCodeableConcept
     else:
         return None
-    result = analyte.answers.get(key)
-    if result is None:
-        result = read_result(desk, resource, analyte.concept, analyte.mapped, when[1])
-        if result is None or any(word is not None and len(word) > _LONG for word in key):
+    if _others(sent):
+        return None
+    key = b"answer " + bytes(value)  # no quantity begins so
+    outcome = analyte.results.get(key)
+    if outcome is None:
+        result = read_result(desk, {field: decoded(value)}, analyte.concept, analyte.mapped, day)
+        if result is None:
             return None
-        analyte.remember(key, result)
-    return stated(analyte, result, reference, when, result.code)
+        outcome = outcome_of(result, result.code)
+        analyte.remember(key, outcome)
+    return outcome
 
 
-def stated(analyte: Analyte, result: Result, reference: str, when: When, code: str | None) -> Observation:
-    """The fact that a result is; a number that cannot be compared is not held."""
-    first, last, date, time = when
+def _others(sent: SentObservation) -> bool:
+    """Whether a value of a rarer kind stands there, too."""
+    return any(value is not UNSET for value in (sent.valueInteger, sent.valueRange, sent.valueRatio))
+
+
+def outcome_of(result: Result, code: str | None) -> Outcome:
+    """What a result says of itself; a number that cannot be compared is not held."""
     number = result.number
     if number is None or result.factor is None or result.problem is not None:
         low, high, low_open, high_open = None, None, False, False
     else:
         low, high, low_open, high_open = number
+    return low, high, low_open, high_open, result.verdict, code, result.upper, result.problem, result.value, result.note, result.upper_text
+
+
+def fact_of(analyte: Analyte, outcome: Outcome, reference: str, when: When) -> Observation:
+    """The fact that a result of one analyte is."""
+    low, high, low_open, high_open, result, code, upper, problem, value, note, upper_text = outcome
+    first, last, date, time = when
     return Observation(
-        analyte.id, reference, first, last, low, high, low_open, high_open, result.verdict, code, result.upper, analyte.formula,
-        None, False, result.problem, False, time, date, result.value, result.note, result.upper_text,
+        analyte.id, reference, first, last, low, high, low_open, high_open, result, code, upper, analyte.formula,
+        None, False, problem, False, time, date, value, note, upper_text,
     )  # fmt: skip

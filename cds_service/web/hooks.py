@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date
 
-import orjson
 from flask import Blueprint, Response, g, request
 
 from cds_service import __version__, wire
 from cds_service.config import Settings
-from cds_service.errors import BadRequest, NotFound
+from cds_service.errors import NotFound
 from cds_service.model.cards import Card
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest
@@ -34,6 +33,7 @@ STATUSES: Mapping[str, tuple[int, ...]] = {
 def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, today: Callable[[], date]) -> Blueprint:
     routes = Blueprint("hooks", __name__)
     discovery = wire.discovery(rules.templates)
+    read_body = wire.body_reader(rules.templates)
 
     @routes.get("/cds-services", strict_slashes=False)
     def discover() -> Response:
@@ -44,7 +44,7 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
         if service != wire.SERVICE:
             raise NotFound(f"No such service. There is {wire.SERVICE}.")
         started = time.perf_counter()
-        asked = wire.read_request(_body(), sandbox=settings.sandbox)
+        asked = wire.read_request(_body(read_body), sandbox=settings.sandbox)
         as_of = asked.as_of or settings.as_of or today()
         answer, cards = decide(asked, rules, gather, as_of.toordinal(), settings)
         said = wire.response(answer, cards, sandbox=settings.sandbox)
@@ -59,12 +59,8 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
     return routes
 
 
-def _body() -> object:
-    """The body as JSON. orjson refuses NaN, Infinity, bytes that are no UTF-8 and more than 1,024 levels."""
-    try:
-        body: object = orjson.loads(request.get_data(cache=False))
-    except orjson.JSONDecodeError:
-        raise BadRequest("The body is not JSON (UTF-8, no NaN or Infinity, at most 1,024 levels deep).") from None
+def _body(read: Callable[[bytes], object]) -> object:
+    body = read(request.get_data(cache=False))
     g.instance = wire.instance_of(body)
     return body
 

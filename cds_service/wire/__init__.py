@@ -1,10 +1,11 @@
 """CDS Hooks JSON ⇄ nouns. The only home of CDS Hooks' member names; fetches nothing, decides nothing.
 
-`incoming` reads a request, `prefetch` compiles the templates, `outgoing` writes cards and
+`body` reads its bytes, `incoming` the request, `prefetch` compiles the templates, `outgoing` writes cards and
 errors, `assessments` writes the assessment, `drafts` builds every FHIR resource that is sent.
 """
 
 from cds_service.wire.assessments import assessment_json
+from cds_service.wire.body import body_reader
 from cds_service.wire.drafts import prepare
 from cds_service.wire.incoming import AS_OF, HOOK, instance_of, read_request
 from cds_service.wire.outgoing import ASSESSMENT, SERVICE, discovery, error, response
@@ -16,6 +17,7 @@ __all__ = [
     "HOOK",
     "SERVICE",
     "assessment_json",
+    "body_reader",
     "discovery",
     "error",
     "instance_of",
