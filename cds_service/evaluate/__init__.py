@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cds_service.evaluate.compile import Tree, compile_predicate, compile_tree
@@ -10,12 +10,14 @@ from cds_service.evaluate.context import Node, Scope
 from cds_service.evaluate.exposure import drugs_of
 from cds_service.model.facts import Facts, Patient
 from cds_service.model.outcomes import FALSE, MANUAL, NOT_APPLICABLE, TRUE, UNKNOWN, Assessment, Outcome, Reasoning
-from cds_service.model.predicates import about_patient, concepts_of
+from cds_service.model.predicates import Predicate, about_patient, concepts_of
 from cds_service.model.trials import Cohort, Criterion, Trial
 from cds_service.model.vocabulary import Vocabulary
 
 _INCLUSION = {TRUE: "met", FALSE: "not-met", UNKNOWN: "unknown", MANUAL: "manual", NOT_APPLICABLE: "not-applicable"}
 _EXCLUSION = _INCLUSION | {TRUE: "not-met", FALSE: "met"}  # an exclusion is met when the patient is not excluded by it
+#: An empty record. Any day will do, but calendar periods must fit before it.
+_NOBODY = Facts(Patient(""), 700_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,11 @@ class _Compiled:
     trial: Trial
     cohort: Cohort
     gate: Node
+    needed: frozenset[str] | None  #: the gate stays closed unless one of these concepts is on record
     rules: tuple[_Rule, ...]
+    untouched: tuple[Outcome, ...]  #: of each rule, for an empty record
+    touching: Mapping[str, tuple[int, ...]]  #: concept -> places of the rules whose outcome it can change
+    always: tuple[int, ...]  #: places of those that depend on the patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +67,16 @@ class Evaluator:
         done: dict[int, Outcome] = {}
         present = None if facts.incomplete else facts.observations.keys() | facts.conditions.keys() | facts.events.keys() | facts.exposures.keys()
         for compiled in self.cohorts:
-            is_open = not facts.patient.deceased and _is_open(compiled, facts)
+            is_open = not facts.patient.deceased and not _is_shut(compiled, present) and _is_open(compiled, facts)
             if not is_open and not closed_too:
                 continue
-            outcomes = []
-            for rule in compiled.rules:
+            outcomes = list(compiled.untouched)
+            for place in _touched(compiled, present):
+                rule = compiled.rules[place]
                 outcome = done.get(id(rule))
                 if outcome is None:
-                    outcome = done[id(rule)] = _outcome(rule, facts, present)
-                outcomes.append(outcome)
+                    outcome = done[id(rule)] = _outcome(rule, facts)
+                outcomes[place] = outcome
             found.append(Assessment(compiled.trial, compiled.cohort, _status(outcomes) if is_open else "not-applicable", tuple(outcomes)))
         return _yielding(found)
 
@@ -86,11 +93,24 @@ class Evaluator:
         return rule.words[rule.node(facts, None).verdict]
 
 
-def _outcome(rule: _Rule, facts: Facts, present: set[str] | None) -> Outcome:
-    if present is not None and rule.concepts is not None and rule.concepts.isdisjoint(present):
-        return rule.untouched
+def _touched(compiled: _Compiled, present: set[str] | None) -> Iterable[int]:
+    """Places of the rules that this record can decide otherwise than an empty one: of most a record says nothing."""
+    if present is None:
+        return range(len(compiled.rules))
+    places = set(compiled.always)
+    for concept in present:
+        places.update(compiled.touching.get(concept, ()))
+    return places
+
+
+def _outcome(rule: _Rule, facts: Facts) -> Outcome:
     finding = rule.node(facts, None)
     return tuple.__new__(Outcome, (rule.criterion, rule.words[finding.verdict], finding))
+
+
+def _is_shut(compiled: _Compiled, present: set[str] | None) -> bool:
+    """Nothing that the gate names is on record: most patients have none of our diseases."""
+    return present is not None and compiled.needed is not None and compiled.needed.isdisjoint(present)
 
 
 def _is_open(compiled: _Compiled, facts: Facts) -> bool:
@@ -119,21 +139,42 @@ def compile_rules(trials: Sequence[Trial], vocabulary: Vocabulary) -> Evaluator:
         rules = {c.id: _compile_rule(c, vocabulary) for c in trial.criteria}
         for cohort in trial.cohorts:
             own = tuple(rules[c.id] for c in trial.criteria_of(cohort.id))
-            compiled.append(_Compiled(trial, cohort, compile_predicate(cohort.gate, Scope(vocabulary)), own))
+            compiled.append(_compile_cohort(trial, cohort, own, vocabulary))
     return Evaluator(tuple(compiled), vocabulary, {id(rule.criterion): rule for c in compiled for rule in c.rules})
+
+
+def _compile_cohort(trial: Trial, cohort: Cohort, rules: tuple[_Rule, ...], vocabulary: Vocabulary) -> _Compiled:
+    gate = compile_predicate(cohort.gate, Scope(vocabulary))
+    for_anybody = about_patient(cohort.gate) or gate(_NOBODY, None).verdict not in (FALSE, NOT_APPLICABLE)
+    touching: dict[str, list[int]] = {}
+    for place, rule in enumerate(rules):
+        for concept in rule.concepts or ():
+            touching.setdefault(concept, []).append(place)
+    return _Compiled(
+        trial,
+        cohort,
+        gate,
+        None if for_anybody else _named(cohort.gate, vocabulary),
+        rules,
+        tuple(rule.untouched for rule in rules),
+        {concept: tuple(places) for concept, places in touching.items()},
+        tuple(place for place, rule in enumerate(rules) if rule.concepts is None),
+    )
 
 
 def _compile_rule(criterion: Criterion, vocabulary: Vocabulary) -> _Rule:
     excluding = criterion.kind == "exclusion"
     words = _EXCLUSION if excluding else _INCLUSION
     node = compile_predicate(criterion.needs, _scope(criterion, vocabulary))
-    nobody = Facts(Patient(""), 700_000)  # any day will do, but calendar periods must fit before it
-    finding = node(nobody, None)
-    concepts = None
-    if not about_patient(criterion.needs):
-        named = concepts_of(criterion.needs)
-        concepts = frozenset(named.union(*(drugs_of([name], vocabulary) for name in named)))
+    finding = node(_NOBODY, None)
+    concepts = None if about_patient(criterion.needs) else _named(criterion.needs, vocabulary)
     return _Rule(criterion, node, words, concepts, Outcome(criterion, words[finding.verdict], finding))
+
+
+def _named(p: Predicate, vocabulary: Vocabulary) -> frozenset[str]:
+    """The concepts that a predicate names, classes of drugs with their drugs: where none is on record, nothing is known."""
+    named = concepts_of(p)
+    return frozenset(named.union(*(drugs_of([name], vocabulary) for name in named)))
 
 
 def _scope(criterion: Criterion, vocabulary: Vocabulary) -> Scope:

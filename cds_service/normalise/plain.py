@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -35,7 +36,7 @@ def left_over(desk: Desk, results: Iterable[SentObservation]) -> Iterator[Json]:
     """
     known = desk.analytes.sent
     mine: dict[bytes, bool] = {}
-    idle: dict[bytes, int] = {}
+    idle: list[bytes] = []
     for each in results:
         taken = False
         try:
@@ -44,16 +45,16 @@ def left_over(desk: Desk, results: Iterable[SentObservation]) -> Iterator[Json]:
             if named is None:
                 named = _learn(desk, code)
             if each.component is UNSET:
-                if named:
-                    taken = len(named) == 1 and _read(desk, named[0], each, mine)
-                else:
-                    idle[code] = idle.get(code, 0) + 1
+                if not named:
+                    idle.append(code)
                     taken = True
+                elif len(named) == 1:
+                    taken = _read(desk, named[0], each, mine)
         except UNREADABLE:
             taken = False  # the full reader finds out what is wrong
         if not taken:
             yield as_json(each)
-    for code, times in idle.items():
+    for code, times in Counter(idle).items():
         desk.note_unmapped(orjson.loads(code), times)
 
 
@@ -90,7 +91,12 @@ def _read(desk: Desk, analyte: Analyte, sent: SentObservation, mine: dict[bytes,
     first, last, date, time = written(sent.effectiveDateTime)
     if not known or last > desk.as_of:
         return False
-    outcome = _outcome(desk, analyte, sent, last)
+    value_sent, limits = sent.valueQuantity, sent.referenceRange
+    if value_sent is UNSET:
+        outcome = _answered(desk, analyte, sent, last)
+    else:
+        key = bytes(value_sent) if limits is UNSET else b"%b %b" % (value_sent, limits)
+        outcome = analyte.results.get(key) or _number(desk, analyte, sent, key, last)
     if outcome is None:
         return False
     low, high, low_open, high_open, result, code, upper, problem, value, note, upper_text = outcome
@@ -109,20 +115,15 @@ def _read(desk: Desk, analyte: Analyte, sent: SentObservation, mine: dict[bytes,
     return True
 
 
-def _outcome(desk: Desk, analyte: Analyte, sent: SentObservation, day: int) -> Outcome | None:
-    """What value and range come to: as it was found before, else read and remembered."""
-    value, limits = sent.valueQuantity, sent.referenceRange
-    if value is UNSET:
-        return _answered(desk, analyte, sent, day)
-    key = bytes(value) if limits is UNSET else b"%b %b" % (value, limits)
-    outcome = analyte.results.get(key)
-    if outcome is None:
-        element: Json = {"valueQuantity": decoded(value)}
-        if limits is not UNSET:
-            element["referenceRange"] = decoded(limits)
-        outcome = _measured(desk, analyte, element, day)
-        if outcome is not None and (limits is UNSET or _for_all(element["referenceRange"])):
-            analyte.remember(key, outcome)
+def _number(desk: Desk, analyte: Analyte, sent: SentObservation, key: bytes, day: int) -> Outcome | None:
+    """What value and range come to, remembered where it is the same for every patient."""
+    element: Json = {"valueQuantity": decoded(sent.valueQuantity)}  # type: ignore[arg-type]  # it is there
+    limits = sent.referenceRange
+    if limits is not UNSET:
+        element["referenceRange"] = decoded(limits)
+    outcome = _measured(desk, analyte, element, day)
+    if outcome is not None and (limits is UNSET or _for_all(element["referenceRange"])):
+        analyte.remember(key, outcome)
     return outcome
 
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from cds_service.dates import iso
 from cds_service.model.facts import Evidence
-from cds_service.model.outcomes import Answer, Assessment, Outcome
+from cds_service.model.outcomes import Answer, Assessment, Finding, Outcome
 from cds_service.model.trials import Criterion, Interpretation
 
-#: What never changes about a criterion, written once: its members up to the outcome, and its interpretation.
+
+class _Kept(NamedTuple):
+    """What never changes about a criterion, written once: its members up to the outcome, its interpretation, and
+    what it says where no evidence is shown, by verdict, basis, reason and question."""
+
+    criterion: Criterion
+    head: dict[str, object]
+    interpretation: dict[str, object] | None
+    ready: dict[tuple[str, str | None, str | None, str | None], dict[str, object]]
+
+
 #: Keyed by identity, since a criterion's hash would walk its whole predicate; the criterion is kept beside it,
 #: so that its id cannot come to name another.
-_heads: dict[int, tuple[Criterion, dict[str, object], dict[str, object] | None]] = {}
+_heads: dict[int, _Kept] = {}
 _MOST_HEADS = 8192
+_COUNTED = {"unknown": "unknown", "manual": "manual", "not-met": "notMet", "not-applicable": "notApplicable"}
 _IN_CONFLICT = ("reference", "date", "value")
 
 
@@ -59,41 +71,48 @@ def _criteria(outcomes: Iterable[Outcome], counts: dict[str, int]) -> list[dict[
     criteria = []
     met = bare = 0  # by far the most outcomes
     for criterion, verdict, finding in outcomes:
-        try:
-            _, head, interpretation = _heads[id(criterion)]
-        except KeyError:
-            _, head, interpretation = _remember(criterion)
-        found = head.copy()
-        found["outcome"] = verdict
         basis, evidence = finding.basis, finding.evidence
-        if basis:
-            found["basis"] = basis
-        else:
-            del found["basis"]
         if verdict == "met":
             met += 1
             bare += basis == "no-record"
-        elif verdict == "unknown":
-            counts["unknown"] += 1
-            if finding.reason:
-                found["reason"] = finding.reason
-        elif verdict == "manual":
-            counts["manual"] += 1
-            if finding.ask:
-                found["ask"] = finding.ask
         else:
-            counts["notMet" if verdict == "not-met" else "notApplicable"] += 1
-        if evidence:
-            found["evidence"] = _evidence(evidence)
-            if finding.reason == "conflicting":
-                found["conflict"] = [{k: v for k, v in item.items() if k in _IN_CONFLICT} for item in _evidence(evidence)]
-        if finding.near is not None:
-            found["nearMiss"] = {k: v for k, v in finding.near._asdict().items() if v}
-        if interpretation is not None:
-            found["interpretation"] = interpretation
+            counts[_COUNTED[verdict]] += 1
+        try:
+            kept = _heads[id(criterion)]
+        except KeyError:
+            kept = _remember(criterion)
+        if not evidence and finding.near is None:  # nothing of the patient in it: the same for everybody
+            said = verdict, basis, finding.reason, finding.ask
+            found = kept.ready.get(said)
+            if found is None:
+                found = kept.ready[said] = _criterion(kept, verdict, finding)
+        else:
+            found = _criterion(kept, verdict, finding)
         criteria.append(found)
     counts["met"], counts["noRecord"] = met, bare
     return criteria
+
+
+def _criterion(kept: _Kept, verdict: str, finding: Finding) -> dict[str, object]:
+    found = kept.head.copy()
+    found["outcome"] = verdict
+    if finding.basis:
+        found["basis"] = finding.basis
+    else:
+        del found["basis"]
+    if verdict == "unknown" and finding.reason:
+        found["reason"] = finding.reason
+    elif verdict == "manual" and finding.ask:
+        found["ask"] = finding.ask
+    if finding.evidence:
+        found["evidence"] = _evidence(finding.evidence)
+        if finding.reason == "conflicting":
+            found["conflict"] = [{k: v for k, v in item.items() if k in _IN_CONFLICT} for item in _evidence(finding.evidence)]
+    if finding.near is not None:
+        found["nearMiss"] = {k: v for k, v in finding.near._asdict().items() if v}
+    if kept.interpretation is not None:
+        found["interpretation"] = kept.interpretation
+    return found
 
 
 def _evidence(evidence: Iterable[Evidence]) -> list[dict[str, object]]:
@@ -110,12 +129,12 @@ def _evidence(evidence: Iterable[Evidence]) -> list[dict[str, object]]:
     return seen
 
 
-def _remember(criterion: Criterion) -> tuple[Criterion, dict[str, object], dict[str, object] | None]:
+def _remember(criterion: Criterion) -> _Kept:
     head: dict[str, object] = {"id": criterion.id, "kind": criterion.kind, "label": criterion.label, "ref": criterion.ref}
     if criterion.pivotal:
         head["pivotal"] = True
     head |= {"outcome": "", "basis": ""}  # their places are kept, so that a copy need not grow
-    kept = criterion, head, _interpretation(criterion.interpretation) if criterion.interpretation else None
+    kept = _Kept(criterion, head, _interpretation(criterion.interpretation) if criterion.interpretation else None, {})
     if len(_heads) >= _MOST_HEADS:  # only a process that loads rules again and again comes here
         _heads.clear()
     _heads[id(criterion)] = kept

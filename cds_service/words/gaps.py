@@ -20,26 +20,27 @@ _JUDGED = ("needs-judgement", "ambiguous-record")
 
 
 class Gap(NamedTuple):
-    """One thing that is missing: criteria that lack the same thing are one gap."""
+    """One thing that is missing: criteria that lack the same thing are one gap.
+
+    `tests`: one concept a test that is still needed; of several that would each do (a count or a share) the first.
+    """
 
     what: str
     outcomes: tuple[Outcome, ...]
+    pivotal: bool
+    tests: tuple[str, ...]
 
-    @property
-    def pivotal(self) -> bool:
-        return any(o.criterion.pivotal for o in self.outcomes)
 
-    @property
-    def tests(self) -> tuple[str, ...]:
-        """One concept a test that is still needed: of several that would each do (a count or a share) the first."""
-        open_ = dict.fromkeys([c for o in self.outcomes for c in o.finding.concepts])
-        if len(open_) < 2:
-            return tuple(open_)
-        for outcome in self.outcomes:
-            for leaf in asked(outcome.criterion).tests:
+def _tests(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    open_ = dict.fromkeys([c for o in outcomes for c in o.finding.concepts])
+    if len(open_) < 2:
+        return tuple(open_)
+    for outcome in outcomes:
+        for leaf in asked(outcome.criterion).tests:
+            if len(leaf.concepts) > 1:
                 for spare in [c for c in leaf.concepts if c in open_][1:]:
                     del open_[spare]
-        return tuple(open_)
+    return tuple(open_)
 
 
 def kind_of(outcome: Outcome) -> str:
@@ -61,7 +62,7 @@ def grouped(unknown: Sequence[Outcome]) -> tuple[Gap, ...]:
     found: dict[str, list[Outcome]] = {}
     for outcome in sorted(unknown, key=lambda o: not o.criterion.pivotal):
         found.setdefault(asked(outcome.criterion).key, []).append(outcome)
-    return tuple([Gap(asked(same[0].criterion).name, tuple(same)) for same in found.values()])
+    return tuple([Gap(asked(same[0].criterion).name, tuple(same), any([o.criterion.pivotal for o in same]), _tests(same)) for same in found.values()])
 
 
 def unread_lists(unknown: Iterable[Outcome], incomplete: Mapping[str, str]) -> dict[str, str]:

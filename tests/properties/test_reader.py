@@ -13,12 +13,12 @@ from fhir.resources.R4B.condition import Condition
 from fhir.resources.R4B.observation import Observation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sent import as_sent
 
 import cds_service.normalise as reader
 from cds_service.model.facts import Record
 from cds_service.model.vocabulary import Concept, Drug, Mapped, Vocabulary
 from cds_service.normalise import normalise
-from cds_service.normalise.analytes import analytes_of
 
 LOINC, SNOMED, RXNORM, UCUM = "http://loinc.org", "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm", "http://unitsofmeasure.org"
 TODAY = date(2026, 11, 1)
@@ -73,7 +73,11 @@ texts = st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1,
 
 
 def facts(*resources: Any):
-    return normalise(Record("p", [PATIENT, *resources]), VOCABULARY, TODAY.toordinal())
+    """Read both ways, parsed and as it was sent: there must be no difference."""
+    found = normalise(Record("p", [PATIENT, *resources]), VOCABULARY, TODAY.toordinal())
+    sent = as_sent("p", [PATIENT, *resources])
+    assert sent is None or repr(normalise(sent, VOCABULARY, TODAY.toordinal())) == repr(found)
+    return found
 
 
 def concept(system: str, code: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -192,9 +196,8 @@ def test_values_on_both_sides_of_the_common_path_agree():
 def the_long_way(*resources: Any):
     """The facts without any short cut."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "left_over", lambda desk, plain_or_not: iter(plain_or_not))
         patch.setattr(reader.observation, "measured", lambda *_: None)
-        return facts(*resources)
+        return normalise(Record("p", [PATIENT, *resources]), VOCABULARY, TODAY.toordinal())
 
 
 #: Few, so that the same value comes twice: 5 after 5.0, 1 after True.
@@ -299,11 +302,10 @@ def test_the_short_cuts_are_taken(monkeypatch):
     codes = {"valueQuantity": "718-7", "valueString": "5196-1", "valueCodeableConcept": "5196-1"}
     values = {"valueQuantity": {"value": 92, "unit": "g/L"}, "valueString": "negative", "valueCodeableConcept": {"coding": [], "text": "positive"}}
     common = {"resourceType": "Observation", "status": "final", "subject": {"reference": "Patient/p"}, "effectiveDateTime": "2026-10-18"}
-    for system, code in VOCABULARY.exact:
-        analytes_of(VOCABULARY).of_code(system, code)
-    found = facts(
-        *[common | {"id": name, "code": {"coding": [{"system": LOINC, "code": codes[name]}]}, name: value} for name, value in values.items()]
-    )
+    named = {name: {"coding": [{"system": LOINC, "code": code}]} for name, code in codes.items()}
+    record = as_sent("p", [PATIENT, *(common | {"id": name, "code": named[name], name: value} for name, value in values.items())])
+    assert record is not None
+    found = normalise(record, VOCABULARY, TODAY.toordinal())
     assert [row.low for row in found.observations["hemoglobin"]] == [92]
     assert sorted(str(row.result) for row in found.observations["hbsag"]) == ["negative", "positive"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from sent import as_sent
+
 from cds_service.model.facts import Facts, Observation, Record
 from cds_service.model.vocabulary import Concept, Drug, DrugClass, Mapped, Vocabulary
 from cds_service.normalise import normalise
@@ -145,7 +147,11 @@ VOCABULARY = _vocabulary()
 
 
 def facts_of(*resources: Any, patient: dict[str, Any] = PATIENT, as_of: int = TODAY) -> Facts:
-    return normalise(Record("p", [patient, *resources]), VOCABULARY, as_of)
+    """Read both ways, parsed and as it was sent: there must be no difference."""
+    found = normalise(Record("p", [patient, *resources]), VOCABULARY, as_of)
+    sent = as_sent("p", [patient, *resources])
+    assert sent is None or normalise(sent, VOCABULARY, as_of) == found
+    return found
 
 
 def code(system: str, value: str, **more: Any) -> dict[str, Any]:

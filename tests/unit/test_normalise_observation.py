@@ -522,6 +522,10 @@ def test_a_fault_says_which_field_and_never_its_value():
     facts = facts_of(lab("718-7", valueQuantity={"value": "Jane-Doe-secret"}))
     assert facts.faults[0].why == "cannot be read: valueQuantity.value is not a valid value"
     facts = facts_of(lab("718-7", valueString=5, JaneDoe="secret"))
+    assert facts.faults[0].why == "cannot be read: valueString is not a text"
+    facts = facts_of(
+        about("Condition", code=5, JaneDoe="secret"), about("Condition", id="2", code=code(SNOMED, "77182004"), onsetDateTime=5, JaneDoe="secret")
+    )
     assert "Jane" not in facts.faults[0].why and "unknown field" in facts.faults[0].why
 
 

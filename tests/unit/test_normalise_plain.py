@@ -234,3 +234,17 @@ def test_every_code_of_a_blood_count_says_so(shipped):
     rows = [row for found in shipped.exact.values() for row in found if row.concept in COUNTS]
     assert len(rows) >= 17
     assert all("10*3/mL" in row.factors and row.factors["10*3/mL"] is None for row in rows)
+
+
+# --- ranges that are not for everybody -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "only",
+    [{"appliesTo": [{"text": "female"}]}, {"age": {"low": {"value": 40, "code": "a"}}}],
+)
+def test_a_range_for_some_is_not_remembered_for_others(only):
+    """The same result of two patients: the limit of one must not become that of the other."""
+    result = lab("1742-6", valueQuantity=amount(24, "U/L"), referenceRange=[{"high": amount(35, "U/L"), **only}])
+    boy = PATIENT | {"gender": "male", "birthDate": "2012-01-01"}
+    assert [one(facts_of(result, patient=patient), "alt").upper for patient in (PATIENT, boy, PATIENT)] == [35, None, 35]
