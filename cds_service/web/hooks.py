@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 
 import orjson
@@ -11,7 +13,7 @@ from flask import Blueprint, Response, g, request
 
 from cds_service import __version__, wire
 from cds_service.config import Settings
-from cds_service.errors import BadRequest, NotFound
+from cds_service.errors import BadRequest, NotFound, UnreadableBody
 from cds_service.model.cards import Card
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest
@@ -25,10 +27,12 @@ Decide = Callable[[HookRequest, Rules, Gather, int, Settings], tuple[Answer, tup
 
 #: Every status that each route can answer with; the manual and the tests read this.
 STATUSES: Mapping[str, tuple[int, ...]] = {
-    "GET /cds-services": (200, 405),
-    "POST /cds-services/{id}": (200, 400, 404, 405, 412, 413, 422, 500),
+    "GET /cds-services": (200, 401, 405, 429),
+    "POST /cds-services/{id}": (200, 400, 401, 404, 405, 412, 413, 415, 422, 429, 500),
     "GET /health": (200, 405),
 }
+
+_JSON = re.compile(r"application/([a-z0-9.-]+\+)?json", re.ASCII)
 
 
 def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, today: Callable[[], date]) -> Blueprint:
@@ -44,7 +48,7 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
         if service != wire.SERVICE:
             raise NotFound(f"No such service. There is {wire.SERVICE}.")
         started = time.perf_counter()
-        asked = wire.read_request(_body(), sandbox=settings.sandbox)
+        asked = replace(wire.read_request(_body(), sandbox=settings.sandbox), client=g.client)
         as_of = asked.as_of or settings.as_of or today()
         answer, cards = decide(asked, rules, gather, as_of.toordinal(), settings)
         said = wire.response(answer, cards, sandbox=settings.sandbox)
@@ -61,11 +65,18 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
 
 def _body() -> object:
     """The body as JSON. orjson refuses NaN, Infinity, bytes that are no UTF-8 and more than 1,024 levels."""
+    if request.mimetype and not _JSON.fullmatch(request.mimetype):
+        raise UnreadableBody("The body must be JSON: send it with Content-Type: application/json.")
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise UnreadableBody("A compressed body is not read: send it without Content-Encoding.")
+    raw = request.get_data(cache=False)
     try:
-        body: object = orjson.loads(request.get_data(cache=False))
+        body: object = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise BadRequest("The body is not JSON (UTF-8, no NaN or Infinity, at most 1,024 levels deep).") from None
     g.instance = wire.instance_of(body)
+    if twice := wire.repeated(raw):
+        raise BadRequest(f"{twice} stands twice in the request: send it once.")
     return body
 
 
