@@ -82,7 +82,7 @@ NOT_TEXT = "1 to 512 printable ASCII characters without spaces"
 NOT_ADDRESS = "an https:// address (http:// only on loopback)"
 ZOO = [
     ("empty", "", 0, "the file is empty"),
-    ("no YAML", "clients: [", 1, "not YAML: "),
+    ("no YAML", "clients: [", 2, "not YAML: "),
     ("a list", "- name: x", 1, "'the file' must be a mapping (key: value), not a list"),
     ("no clients", "clients: []", 1, "'clients' needs at least 1 in its list; it has 0"),
     ("a client that is text", "clients: [ehr]", 1, "'clients' must be a mapping (key: value), not text"),
@@ -108,8 +108,8 @@ ZOO = [
     ("a FHIR server by http", one(fhir=["http://fhir.example"]), 2, "'fhir' is not https; http is for loopback only"),
     ("a FHIR server with a query", one(fhir="https://fhir.example/?a"), 2, "'fhir' is not an address to be asked"),
     ("a rate that is no number", one(rate="60/min"), 2, "'rate' is '60/min'; it must be a whole number of calls a minute; 0 is no limit"),
-    ("a key file that is not there", one(keys="no.json"), 2, "the key file no.json cannot be read: No such file or directory; it is looked for beside"),
-    ("a key file that is this file", one(keys="clients.yaml"), 2, "the key file clients.yaml is not JSON; give the JWK set as its owner publishes it"),
+    ("a key file that is not there", one(keys="no.json"), 2, "the key file no.json cannot be read: No such file or directory; it is looked"),
+    ("a key file that is this file", one(keys="clients.yaml"), 2, "the key file clients.yaml is not JSON; give the JWK set as its owner"),
     ("a key alone", one(keys=jwk("ec-1")), 2, "'keys' is missing; add it"),
     ("an empty set", one(keys={"keys": []}), 2, "'keys' needs at least 1 in its list; it has 0"),
     ("a private key", one(keys={"keys": [jwk("ec-1"), jwk("ec-2", d="c2VjcmV0")]}), 2, "key 2: a private or shared key; replace that key"),
@@ -183,7 +183,7 @@ def test_on_loopback_all_may_be_served(named, host):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "cds.example", ""])  # noqa: S104 -- this is what must be refused
 def test_elsewhere_an_open_service_must_be_asked_for_by_name(host):
-    with pytest.raises(BadSetting, match="can be reached by others, and no client is named: give CDS_CLIENTS .* or add --without-authentication"):
+    with pytest.raises(BadSetting, match=r"can be reached by others, and no client is named: give CDS_CLIENTS .* or add --without-authentication"):
         server.guard(Settings.from_environment({}), host, without_authentication=False)
     server.guard(Settings.from_environment({}), host, without_authentication=True)
 
