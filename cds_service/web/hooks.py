@@ -13,7 +13,7 @@ from flask import Blueprint, Response, g, request
 
 from cds_service import __version__, wire
 from cds_service.config import Settings
-from cds_service.errors import BadRequest, NotFound, UnreadableBody
+from cds_service.errors import BadRequest, NotFound, TooLarge, UnreadableBody
 from cds_service.model.cards import Card
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest
@@ -70,6 +70,8 @@ def _body() -> object:
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnreadableBody("A compressed body is not read: send it without Content-Encoding.")
     raw = request.get_data(cache=False)
+    if len(raw) == request.max_content_length != request.content_length:  # sent in chunks and cut off there, which Werkzeug does not say
+        raise TooLarge("The body is too large (CDS_MAX_BODY).")
     try:
         body: object = orjson.loads(raw)
     except orjson.JSONDecodeError:
