@@ -4,7 +4,9 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
+from pathlib import Path
 
 import callers
 import jwt
@@ -14,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cds_service.errors import Unauthorized
 from cds_service.model.clients import OPEN, Client
-from cds_service.trust import WHY, Checker, KeySets, Seen, Terms, fetched
+from cds_service.trust import WHY, Checker, KeySets, Seen, Terms, fetched, load
+from cds_service.trust.clients import schema
 from cds_service.trust.keys import BadKey, read_key, usable
 
 NOW = 1_790_000_000
@@ -436,3 +439,27 @@ def test_a_key_says_nothing_of_itself():
 
 def test_an_open_service_has_a_client_too():
     assert (OPEN.name, OPEN.issuer, OPEN.fhir_bases, ehr().issuer) == ("open", "", (), ISSUER)
+
+
+# --- the manual ----------------------------------------------------------------------------------
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
+CLIENT = schema()["$defs"]["client"]["properties"]
+
+
+def test_every_reason_is_told_of_in_its_own_words():
+    checked = PAGE.split("## What is checked")[1].split("## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", checked, re.MULTILINE) == list(WHY.items())
+
+
+def test_every_member_of_the_client_file_is_told_of():
+    assert re.findall(r"^\| `([a-z]+)` \| ", PAGE.split("## What is checked")[0], re.MULTILINE) == [m for m in CLIENT if m != "note"]
+
+
+def test_the_manuals_client_file_is_read(tmp_path):
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    path = tmp_path / "clients.yaml"
+    path.write_text(example)
+    (tmp_path / "oracle-jwks.json").write_text(json.dumps({"keys": [jwk("ec-1")]}))
+    assert [c.name for c in load(path)] == ["Epic production", "Oracle production"]
