@@ -28,7 +28,7 @@ class Seen:
         # A digest: 16 bytes whatever is sent. The length keeps ("a", "bc") and ("ab", "c") apart.
         name = hashlib.blake2b(f"{len(issuer)} {issuer}{jti}".encode(), digest_size=16).digest()
         with self._lock:
-            if name in self._until and self._until[name] >= self._now():
+            if name in self._until:
                 return False
             if len(self._until) >= self._most:
                 now = self._now()

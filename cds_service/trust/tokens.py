@@ -19,9 +19,9 @@ from cds_service.trust.replay import Replay
 #: Why a call was refused, in the order of the checks: for the log, never for the answer.
 WHY: Mapping[str, str] = {
     "no-token": "no Authorization header, or another scheme than Bearer",
-    "token": "not one signed JWT of at most 8,192 characters",
+    "token": "not one signed JWT of at most 8,192 characters, or it demands an extension of the format",
     "algorithm": "another algorithm than RS384 or ES384",
-    "header": "typ is not JWT, kid is missing, or an extension is demanded that we do not know",
+    "header": "typ is not JWT, or kid is missing",
     "claims": "iss, aud, exp, iat or jti is missing or of the wrong type",
     "issuer": "iss is not in the client file",
     "jku": "jku is not one of this client's",
@@ -137,7 +137,7 @@ def _read(token: str) -> tuple[Mapping[str, Any], _Claims]:
     if header.get("alg") not in ALGORITHMS.values():
         raise Unauthorized("algorithm")
     kid, kind = header.get("kid"), header.get("typ")
-    if not isinstance(kid, str) or not kid or not isinstance(kind, str) or kind.upper() != "JWT" or "crit" in header or "b64" in header:
+    if not isinstance(kid, str) or not kid or not isinstance(kind, str) or kind.upper() != "JWT":
         raise Unauthorized("header")
     return header, _claims(claims)
 

@@ -287,6 +287,12 @@ def test_without_a_jku_all_addresses_of_the_client_are_looked_at(server):
     assert server.asked == ["/a", "/a", "/b"]
 
 
+def test_with_a_jku_no_other_address_is_looked_at(server):
+    checked = checker(fetching(server, "/a", "/b"))
+    assert why(f"Bearer {made(headers={'jku': server.base + '/b'})}", checked) == ""
+    assert server.asked == ["/b"]
+
+
 def test_keys_given_by_hand_come_before_those_that_are_fetched(server):
     assert why(f"Bearer {made()}", checker(fetching(server, keys=(read_key(jwk("ec-1")),)))) == ""
     assert server.asked == []
