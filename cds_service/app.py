@@ -9,12 +9,12 @@ from datetime import date, datetime
 from flask import Flask
 from flask_cors import CORS
 
-from cds_service import fetch, pipeline, wire
+from cds_service import fetch, pipeline, trust, wire
 from cds_service.config import Settings
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest
 from cds_service.pipeline import Rules
-from cds_service.web import faults, hooks, log
+from cds_service.web import auth, faults, headers, hooks, log
 
 
 def create_app(
@@ -23,7 +23,9 @@ def create_app(
     decide: hooks.Decide = pipeline.decide,
     gather: hooks.Gather | None = None,
     today: Callable[[], date] | None = None,
+    replay: trust.Replay | None = None,
 ) -> Flask:
+    """`replay` remembers used tokens for all workers; without one each remembers its own. Raises BadData (CDS_CLIENTS)."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     # By name: a wildcard never covers Authorization. After every answer, errors too, or a browser hides them.
@@ -32,10 +34,13 @@ def create_app(
         resources={r"/(cds-services|health).*": {"origins": "*"}},
         methods=["GET", "POST", "OPTIONS"],
         allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After", "WWW-Authenticate"],
         send_wildcard=True,  # no cookies are taken, so any page may call, and no page is named back
         max_age=3600,
     )
     faults.register(app)
+    headers.register(app)
+    auth.require(app, settings, replay)
     app.register_blueprint(hooks.blueprint(rules, settings, decide, gather or _gatherer(app, settings), today or _today))
     wire.prepare()
     log.start()

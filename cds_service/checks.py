@@ -9,7 +9,7 @@ import orjson
 from fhir.resources.R4B.bundle import Bundle
 from pydantic import ValidationError
 
-from cds_service import criteria, mappings
+from cds_service import criteria, mappings, trust
 from cds_service.config import Settings, shipped
 from cds_service.errors import BadData, BadInput, DataFault
 from cds_service.fetch import from_bundle
@@ -26,6 +26,7 @@ def run(settings: Settings) -> int:
     else:
         more, trials = _criteria(settings, vocabulary)
         faults += more
+    faults += _clients(settings)
     patients = sorted(shipped("fixtures").glob("*.json"))
     for path in patients:
         faults += fixture_faults(path)
@@ -49,6 +50,14 @@ def _criteria(settings: Settings, vocabulary: Vocabulary) -> tuple[list[DataFaul
         return [], criteria.load(settings.criteria_dir, vocabulary)
     except BadData as bad:
         return list(bad.faults), ()
+
+
+def _clients(settings: Settings) -> list[DataFault]:
+    try:
+        _ = trust.load(settings.clients) if settings.clients else ()
+    except BadData as bad:
+        return list(bad.faults)
+    return []
 
 
 def fixture_faults(path: Path) -> list[DataFault]:

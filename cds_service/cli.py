@@ -92,11 +92,12 @@ def explain(bundle: str, trial: str, cohort: str, as_of: date | None, html: Path
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
 @click.option("--sandbox", is_flag=True, help="Try-out mode: whole assessment in the response, a date of your choice.")
 @click.option("--as-of", type=day, metavar="DATE", help="Only with --sandbox: answer as of this day. Default: today.")
-def serve(host: str, port: int, workers: int, sandbox: bool, as_of: date | None) -> int:
+@click.option("--without-authentication", is_flag=True, help="Let anyone who reaches another address than loopback call.")
+def serve(host: str, port: int, workers: int, sandbox: bool, as_of: date | None, without_authentication: bool) -> int:
     """Run the CDS Hooks service. Plain HTTP: put a TLS proxy before any address that is not loopback."""
     from cds_service.server import run
 
-    return run(_settings(sandbox=sandbox, as_of=as_of), host, port, workers)
+    return run(_settings(sandbox=sandbox, as_of=as_of), host, port, workers, without_authentication)
 
 
 @cli.command()

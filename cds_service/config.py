@@ -41,6 +41,11 @@ class Settings:
     fetch_budget: float = 2.0
     max_body: int = 16 * 1024 * 1024
     smart_url: str = ""
+    clients: Path | None = None
+    public_url: str = ""
+    token_lifetime: int = 1800
+    clock_skew: int = 30
+    rate_limit: int = 1200
     sandbox: bool = False
     as_of: date | None = None
 
@@ -135,6 +140,13 @@ def _web_address(text: str) -> str:
     return text
 
 
+def _base_address(text: str) -> str:
+    address = _web_address(text).rstrip("/")
+    if not re.fullmatch(r"[!-~]+", address) or "?" in address or "#" in address or "\\" in address:
+        raise ValueError("must be an address without query or fragment, like https://cds.hospital.example/trials")
+    return address
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("CDS_CRITERIA_DIR", "", "Directory of the trial criteria, one YAML file a trial. Default: shipped.", "criteria_dir", _directory),
     Setting("CDS_MAPPINGS_DIR", "", "Directory of the code mappings, CSV files. Default: shipped.", "mappings_dir", _directory),
@@ -151,6 +163,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CDS_FETCH_BUDGET", "2", "Seconds that all questions to the FHIR server may take together, from 0.05 to 60.", "fetch_budget", _seconds),
     Setting("CDS_MAX_BODY", "16777216", "Largest request, and largest answer of a FHIR server, in bytes.", "max_body", _whole(1024, 1024**3)),
     Setting("CDS_SMART_URL", "", "Launch address of the SMART sidebar. Set: cards carry the link `See every criterion`.", "smart_url", _web_address),
+    Setting("CDS_CLIENTS", "", "YAML file of the clients that may call. Default: none, and the service is open.", "clients", _file),
+    Setting("CDS_PUBLIC_URL", "", "Address before `/cds-services` as clients call it; their tokens must be for it.", "public_url", _base_address),
+    Setting("CDS_TOKEN_LIFETIME", "1800", "Longest life of a client's token in seconds, from 30 to 86400.", "token_lifetime", _whole(30, 86400)),
+    Setting("CDS_CLOCK_SKEW", "30", "Seconds by which a client's clock may differ from ours, from 0 to 300.", "clock_skew", _whole(0, 300)),
+    Setting("CDS_RATE_LIMIT", "1200", "Most calls of one client in a minute, in each worker; 0 is no limit.", "rate_limit", _whole(0, 1_000_000)),
     Setting("CDS_SAMPLES", "", "Directory of more synthetic Bundles for the demo (.json, .json.gz). Default: none.", "samples", _directory),
 )
 _BY_NAME: Mapping[str, Setting] = {s.name: s for s in SETTINGS}

@@ -6,14 +6,18 @@ CdsServiceError
 ├── BadSetting         a CDS_* setting is wrong
 └── HookError          a hook request cannot be answered: has an HTTP status
     ├── BadRequest         400 malformed
+    ├── Unauthorized       401 no valid token of a known client: one answer for every cause
     ├── NotFound           404 no such service
     ├── TooLarge           413
+    ├── UnreadableBody     415 not JSON by its headers, or compressed
     ├── Unprocessable      422 wrong hook, wrong type
+    ├── TooManyRequests    429 a client asks too often
     └── PreconditionFailed 412 required data cannot be had
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -47,7 +51,11 @@ class BadSetting(CdsServiceError):
 
 
 class HookError(CdsServiceError):
+    """`headers` go with the answer; `noted` goes into the log line only, and never holds a token or patient data."""
+
     status = 500
+    headers: Mapping[str, str] = {}
+    noted: Mapping[str, str] = {}
 
     def __init__(self, message: str, *, missing: tuple[str, ...] = ()) -> None:
         self.missing = missing
@@ -56,6 +64,17 @@ class HookError(CdsServiceError):
 
 class BadRequest(HookError):
     status = 400
+
+
+class Unauthorized(HookError):
+    """`why` is a fixed word, for the log. The answer never says which check failed: it would help only to guess."""
+
+    status = 401
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+
+    def __init__(self, why: str, issuer: str = "", jti: str = "") -> None:
+        self.noted = {"why": why, "issuer": issuer, "jti": jti}
+        super().__init__("Not authenticated. Each call needs its own valid JWT of a client that this service knows.")
 
 
 class NotFound(HookError):
@@ -72,3 +91,16 @@ class TooLarge(HookError):
 
 class Unprocessable(HookError):
     status = 422
+
+
+class UnreadableBody(HookError):
+    status = 415
+
+
+class TooManyRequests(HookError):
+    status = 429
+
+    def __init__(self, client: str, seconds: int) -> None:
+        self.headers = {"Retry-After": str(seconds)}
+        self.noted = {"client": client}
+        super().__init__(f"Too many calls. Try again in {seconds} s.")

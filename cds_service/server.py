@@ -19,12 +19,14 @@ THREADS = 4
 KEEP_ALIVE = 75
 
 
-def run(settings: Settings, host: str, port: int, workers: int) -> int:
+def run(settings: Settings, host: str, port: int, workers: int, without_authentication: bool = False) -> int:
     """Serve until told to stop. Every fault of ours is found before the first connection."""
+    guard(settings, host, without_authentication)
     rules = pipeline.load_rules(settings)
     _bindable(host, port)
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}/cds-services"
     mode = f", sandbox as of {settings.as_of or 'today'}" if settings.sandbox else ""
+    mode += "" if settings.clients else ", open to all who reach it"
     click.echo(f"cds-service {__version__} on {where}: {len(rules.trials)} trials, {workers} worker{'s'[: workers > 1]}{mode}", err=True)
     if host not in LOOPBACK:
         click.echo("plain HTTP beyond loopback: put a TLS proxy before it, EHRs require https", err=True)
@@ -44,6 +46,21 @@ def options(host: str, port: int, workers: int) -> Mapping[str, object]:
         "control_socket_disable": True,  # no file in the home directory of whoever runs it
         "post_worker_init": lambda worker: app.tune_collector(),  # in the worker: what is loaded is frozen there
     }
+
+
+def guard(settings: Settings, host: str, without_authentication: bool) -> None:
+    """Open to anyone on loopback only, unless told so by name. Raises BadSetting."""
+    if settings.clients and without_authentication:
+        raise BadSetting("--without-authentication and CDS_CLIENTS contradict each other: leave one out")
+    if host in LOOPBACK:
+        return
+    if not settings.clients and not without_authentication:
+        raise BadSetting(
+            f"--host {host} can be reached by others, and no client is named: give CDS_CLIENTS (docs/security.md), "
+            "or add --without-authentication if a gateway checks every caller"
+        )
+    if settings.clients and not settings.public_url:
+        raise BadSetting("CDS_PUBLIC_URL: must be given with CDS_CLIENTS: a token is for an address, and the caller's Host header proves none")
 
 
 class Service(BaseApplication):

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cds_service"
 
 FLOORS = {
-    1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected"},
-    2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "criteria", "mappings", "explain", "reasoning"},
+    1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected", "yaml_lines", "shape"},
+    2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "criteria", "mappings", "explain", "reasoning", "trust"},
     3: {"pipeline"},
     4: {"web"},
     5: {"app", "cli", "__main__", "batch", "checks", "demo", "server"},
@@ -26,10 +26,12 @@ ONLY_IN = {
     "flask": {"web", "app", "server"},
     "flask_cors": {"web", "app"},
     "gunicorn": {"server"},
-    "yaml": {"criteria"},
+    "yaml": {"yaml_lines"},
     "jsonschema": {"criteria"},
-    "requests": {"fetch", "demo"},
+    "requests": {"fetch", "demo", "trust"},
     "rich": {"demo"},
+    "jwt": {"trust"},
+    "limits": {"web"},
     "click": {"cli", "batch", "checks", "server"},
     "fhir": {"normalise", "wire", "checks"},
     "pint": {"units"},

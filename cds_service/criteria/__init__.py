@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.criteria.trial import read_trial
-from cds_service.criteria.yaml_lines import Node, Text, read
 from cds_service.errors import BadData, DataFault
 from cds_service.model.trials import Trial
 from cds_service.model.vocabulary import Vocabulary
+from cds_service.yaml_lines import Node, Text, read
 
 __all__ = ["load", "schema"]
+
+_SHARED = "write shared pieces under 'define' and name them with 'ref'"
 
 
 def load(directory: Path, vocabulary: Vocabulary, *, thorough: bool = False) -> tuple[Trial, ...]:
@@ -34,7 +36,7 @@ def load(directory: Path, vocabulary: Vocabulary, *, thorough: bool = False) -> 
         if not re.fullmatch(r"NCT\d{8}\.yaml", path.name):
             faults.append(DataFault(str(path), 0, "would not be read; name it NCT and eight digits, .yaml, or move it away"))
             continue
-        tree, found = read(str(path), path.read_bytes())
+        tree, found = read(str(path), path.read_bytes(), _SHARED)
         if tree is not None and not found:
             trial, found = read_trial(str(path), tree, schema(), vocabulary, mapped)
             if thorough:

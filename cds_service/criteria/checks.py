@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from cds_service.criteria.names import Names, names_in, text
 from cds_service.criteria.parse import leaves_of
-from cds_service.criteria.shape import meant
-from cds_service.criteria.yaml_lines import Items, Table, Text, text_at
 from cds_service.model.predicates import ConditionIs, Doubt, EventIs, Manual, ObservationIs, Predicate, Therapy
+from cds_service.shape import meant
+from cds_service.yaml_lines import Items, Table, Text, text_at
 
 
 def stands_in(predicate: Predicate, placeholder: Predicate) -> bool:

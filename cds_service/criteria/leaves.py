@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cds_service.criteria.names import OPERATORS, Names, items, names_in, node, period, plain, sub, text, yes
-from cds_service.criteria.yaml_lines import Table
 from cds_service.model.predicates import (
     Age,
     ConditionIs,
@@ -21,6 +20,7 @@ from cds_service.model.predicates import (
     Voided,
 )
 from cds_service.model.vocabulary import Concept
+from cds_service.yaml_lines import Table
 
 EVENTS = ("procedure", "immunization", "condition")  # a status code on the problem list tells of an event, too
 FORMULA_OF = {"egfr": ("ckd-epi", "schwartz"), "creatinine_clearance": ("cockcroft-gault",)}

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cds_service import units
-from cds_service.criteria.shape import meant
-from cds_service.criteria.yaml_lines import Items, Node, Table, Text
 from cds_service.errors import DataFault
 from cds_service.model.predicates import Limit, Period
 from cds_service.model.vocabulary import Concept, Vocabulary
+from cds_service.shape import meant
+from cds_service.yaml_lines import Items, Node, Table, Text
 
 OPERATORS = ("ge", "gt", "le", "lt")
 WRITTEN_AS = {"observation": "observation", "condition": "condition", "procedure": "event", "immunization": "event", "drug": "therapy"}

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from cds_service.criteria import leaves
 from cds_service.criteria.leaves import Place
 from cds_service.criteria.names import Names, node, sub, tables, text
-from cds_service.criteria.shape import meant
 from cds_service.criteria.therapy import response_therapy, therapy
-from cds_service.criteria.yaml_lines import Items, Node, Table, Text
 from cds_service.model.predicates import All, Any, AtLeast, Doubt, Not, Predicate, Response, Therapy, Unless, When
+from cds_service.shape import meant
+from cds_service.yaml_lines import Items, Node, Table, Text
 
 Leaf = Callable[[Names, Table, Place], Predicate]
 LEAVES: Mapping[str, Leaf] = {

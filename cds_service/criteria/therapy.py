@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cds_service.criteria.leaves import Place
 from cds_service.criteria.names import Names, names_in, node, period, sub, tables, text
-from cds_service.criteria.yaml_lines import Table
 from cds_service.model.predicates import Dose, Therapy
+from cds_service.yaml_lines import Table
 
 COURSE = ("distinct", "for", "longer_than", "dose")
 TODAY = ("when", "within", "stable_for", "off_for")

@@ -12,12 +12,12 @@ from cds_service.criteria import checks
 from cds_service.criteria.leaves import Place
 from cds_service.criteria.names import Names, items, names_in, node, plain, sub, tables, text, yes
 from cds_service.criteria.parse import NOTHING, Parser, used
-from cds_service.criteria.shape import Shape
-from cds_service.criteria.yaml_lines import Node, Table, Text
 from cds_service.errors import DataFault
 from cds_service.model.predicates import Predicate
 from cds_service.model.trials import Cohort, Criterion, Interpretation, Site, Trial
 from cds_service.model.vocabulary import Vocabulary
+from cds_service.shape import Shape
+from cds_service.yaml_lines import Node, Table, Text
 
 Days = Mapping[str, date | None]
 

@@ -34,8 +34,10 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def _refused(fault: HookError) -> Response:
-    log.event("refused", status=fault.status, hookInstance=_instance(), missing=fault.missing)
-    return json_response(wire.error(fault.status, str(fault)), fault.status)
+    log.event("refused", logging.INFO, status=fault.status, hookInstance=_instance(), missing=fault.missing, **fault.noted)
+    answer = json_response(wire.error(fault.status, str(fault)), fault.status)
+    answer.headers.update(fault.headers)
+    return answer
 
 
 def _too_deep(fault: RecursionError) -> Response:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 
 from flask import Blueprint, Response, g, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from cds_service import __version__, wire
 from cds_service.config import Settings
-from cds_service.errors import NotFound
+from cds_service.errors import BadRequest, NotFound, TooLarge, UnreadableBody
 from cds_service.model.cards import Card
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest
@@ -25,10 +26,12 @@ Decide = Callable[[HookRequest, Rules, Gather, int, Settings], tuple[Answer, tup
 
 #: Every status that each route can answer with; the manual and the tests read this.
 STATUSES: Mapping[str, tuple[int, ...]] = {
-    "GET /cds-services": (200, 405),
-    "POST /cds-services/{id}": (200, 400, 404, 405, 412, 413, 422, 500),
+    "GET /cds-services": (200, 401, 405, 429),
+    "POST /cds-services/{id}": (200, 400, 401, 404, 405, 412, 413, 415, 422, 429, 500),
     "GET /health": (200, 405),
 }
+
+_JSON = re.compile(r"application/([a-z0-9.-]+\+)?json", re.ASCII)
 
 
 def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, today: Callable[[], date]) -> Blueprint:
@@ -45,7 +48,7 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
         if service != wire.SERVICE:
             raise NotFound(f"No such service. There is {wire.SERVICE}.")
         started = time.perf_counter()
-        asked = wire.read_request(_body(read_body), sandbox=settings.sandbox)
+        asked = replace(wire.read_request(_body(read_body), sandbox=settings.sandbox), client=g.client)
         as_of = asked.as_of or settings.as_of or today()
         answer, cards = decide(asked, rules, gather, as_of.toordinal(), settings)
         said = wire.response(answer, cards, sandbox=settings.sandbox)
@@ -61,8 +64,15 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
 
 
 def _body(read: Callable[[bytes], object]) -> object:
-    body = read(_data())
+    if request.mimetype and not _JSON.fullmatch(request.mimetype):
+        raise UnreadableBody("The body must be JSON: send it with Content-Type: application/json.")
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise UnreadableBody("A compressed body is not read: send it without Content-Encoding.")
+    raw = _data()
+    body = read(raw)
     g.instance = wire.instance_of(body)
+    if twice := wire.repeated(raw):
+        raise BadRequest(f"{twice} stands twice in the request: send it once.")
     return body
 
 
@@ -73,12 +83,15 @@ def _data() -> bytes:
     announced body, too, copies it several times, which took longer than parsing it.
     """
     length, most = request.content_length, request.max_content_length
-    if length is None or most is None:
-        return request.get_data(cache=False)
-    if length > most:
-        raise RequestEntityTooLarge
-    found: bytes = request.environ["wsgi.input"].read(length)
-    return found
+    if length is not None and most is not None:
+        if length > most:
+            raise TooLarge("The body is too large (CDS_MAX_BODY).")
+        announced: bytes = request.environ["wsgi.input"].read(length)
+        return announced
+    raw = request.get_data(cache=False)
+    if len(raw) == most:  # sent in chunks and cut off there, which Werkzeug does not say
+        raise TooLarge("The body is too large (CDS_MAX_BODY).")
+    return raw
 
 
 def _log_answer(asked: HookRequest, answer: Answer, said: Mapping[str, object], started: float) -> None:

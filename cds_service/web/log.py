@@ -26,7 +26,7 @@ def start() -> None:
         _log.addHandler(_Stderr())
 
 
-def event(name: str, level: int = logging.INFO, **members: object) -> None:
+def event(name: str, level: int = logging.INFO, /, **members: object) -> None:
     line = {"event": name} | {key: value for key, value in members.items() if value not in (None, "", ())}
     _log.log(level, "%s", orjson.dumps(line).decode())
 

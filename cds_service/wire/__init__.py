@@ -1,12 +1,13 @@
 """CDS Hooks JSON ⇄ nouns. The only home of CDS Hooks' member names; fetches nothing, decides nothing.
 
-`body` reads its bytes, `incoming` the request, `prefetch` compiles the templates, `outgoing` writes cards and
+`envelope` and `body` read its bytes, `incoming` the request, `prefetch` compiles the templates, `outgoing` writes cards and
 errors, `assessments` writes the assessment, `drafts` builds every FHIR resource that is sent.
 """
 
 from cds_service.wire.assessments import assessment_json
 from cds_service.wire.body import body_reader
 from cds_service.wire.drafts import prepare
+from cds_service.wire.envelope import repeated
 from cds_service.wire.incoming import AS_OF, HOOK, instance_of, read_request
 from cds_service.wire.outgoing import ASSESSMENT, SERVICE, discovery, error, response
 from cds_service.wire.prefetch import templates
@@ -23,6 +24,7 @@ __all__ = [
     "instance_of",
     "prepare",
     "read_request",
+    "repeated",
     "response",
     "templates",
 ]

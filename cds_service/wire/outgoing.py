@@ -30,7 +30,18 @@ _REASONS = [
 ]
 
 #: HTTP status → FHIR issue type of the error body.
-_ISSUES = {400: "invalid", 404: "not-found", 405: "not-supported", 412: "required", 413: "too-long", 422: "not-supported", 500: "exception"}
+_ISSUES = {
+    400: "invalid",
+    401: "login",
+    404: "not-found",
+    405: "not-supported",
+    412: "required",
+    413: "too-long",
+    415: "not-supported",
+    422: "not-supported",
+    429: "throttled",
+    500: "exception",
+}
 
 
 def discovery(templates: Mapping[str, str]) -> dict[str, object]:

@@ -1,14 +1,18 @@
 """Our routes as an EHR meets them: every documented status, every body against its schema, nothing about a patient in log or error."""
 
 import gc
+import io
 import json
 import logging
 from datetime import UTC, date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
+import callers
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 import cds_service
 from cds_service import app as app_module
@@ -234,6 +238,20 @@ def crashes(asked, *rest):
     raise ValueError(f"Mrs Ann {asked.patient_id} {HUSH}")
 
 
+def locked(**members):
+    """A service that asks for tokens."""
+    with TemporaryDirectory() as folder:
+        path = callers.client_file(Path(folder))
+        return client_of(environ={"CDS_CLIENTS": str(path), "CDS_PUBLIC_URL": callers.PUBLIC, **members})
+
+
+def busy():
+    """One that has been asked as often as a minute allows."""
+    client = locked(CDS_RATE_LIMIT="1")
+    assert client.get("/cds-services", headers=callers.bearer(aud=callers.DISCOVERY)).status_code == 200
+    return client
+
+
 SHOWN = {
     ("GET /cds-services", 200): lambda: client_of().get("/cds-services"),
     ("GET /cds-services", 405): lambda: client_of().post("/cds-services", json={}),
@@ -244,6 +262,11 @@ SHOWN = {
     ("POST /cds-services/{id}", 412): lambda: client_of(refuses).post(SERVICE, json=request()),
     ("POST /cds-services/{id}", 413): lambda: client_of(environ={"CDS_MAX_BODY": "1024"}).post(SERVICE, json=request(padding="x" * 1024)),
     ("POST /cds-services/{id}", 422): lambda: client_of().post(SERVICE, json=request(hook="order-sign")),
+    ("GET /cds-services", 401): lambda: locked().get("/cds-services"),
+    ("GET /cds-services", 429): lambda: busy().get("/cds-services", headers=callers.bearer(aud=callers.DISCOVERY)),
+    ("POST /cds-services/{id}", 401): lambda: locked().post(SERVICE, json=request()),
+    ("POST /cds-services/{id}", 415): lambda: client_of().post(SERVICE, data="hook", content_type="text/plain"),
+    ("POST /cds-services/{id}", 429): lambda: busy().post(SERVICE, json=request(), headers=callers.bearer()),
     ("POST /cds-services/{id}", 500): lambda: client_of(crashes).post(SERVICE, json=request()),
     ("GET /health", 200): lambda: client_of().get("/health"),
     ("GET /health", 405): lambda: client_of().delete("/health"),
@@ -331,8 +354,57 @@ def test_what_is_nested_too_deeply_to_work_on_is_the_senders_fault(capsys):
     assert lines(capsys)[0]["error"] == "RecursionError"
 
 
-def test_the_body_is_read_whatever_its_type_is_called(client):
-    assert client.post(SERVICE, data=json.dumps(request()), content_type="text/plain").status_code == 200
+@pytest.mark.parametrize("kind", [None, "application/json", "application/json; charset=utf-8", "application/fhir+json", "Application/JSON"])
+def test_json_is_read_by_any_of_its_names(client, kind):
+    assert client.post(SERVICE, data=json.dumps(request()), content_type=kind).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "text/html", "application/jsonp", "x"])
+def test_a_body_that_is_called_something_else_is_415(client, kind):
+    answer = client.post(SERVICE, data=json.dumps(request()), content_type=kind)
+    assert answer.status_code == 415
+    assert answer.json["issue"][0]["diagnostics"] == "The body must be JSON: send it with Content-Type: application/json."
+
+
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("br", 415), ("gzip, identity", 415), ("identity", 200), ("Identity", 200)])
+def test_a_compressed_body_is_not_read(client, coding, status):
+    answer = client.post(SERVICE, data=json.dumps(request()), content_type="application/json", headers={"Content-Encoding": coding})
+    assert answer.status_code == status
+
+
+def chunked(client, body):
+    """The status for a body without Content-Length, as gunicorn hands it on. (The test client would add one.)"""
+    builder = EnvironBuilder(SERVICE, method="POST", input_stream=io.BytesIO(body), content_type="application/json")
+    environ = builder.get_environ() | {"wsgi.input_terminated": True}
+    environ.pop("CONTENT_LENGTH", None)
+    _, status, _ = run_wsgi_app(client.application, environ)
+    return int(status.split()[0])
+
+
+def test_a_body_without_a_length_has_the_same_limit():
+    small = client_of(environ={"CDS_MAX_BODY": "4096"})
+    fine = json.dumps(request()).encode()
+    padded = fine + b" " * (4095 - len(fine))
+    assert [chunked(small, body) for body in (fine, padded, padded + b" ", padded + b"  ", padded * 9)] == [200, 200, 413, 413, 413]
+    assert small.post(SERVICE, data=padded + b" ", content_type="application/json").status_code == 200, "as large as is allowed"
+
+
+TWICE = [
+    ("patientId", lambda text: text.replace('"patientId":', '"patientId": "another", "patientId":', 1)),
+    ("context", lambda text: text.replace('"context":', '"context": {"patientId": "another", "userId": "Practitioner/1"}, "context":', 1)),
+    ("fhirServer", lambda text: text.replace('"fhirServer":', '"fhirServer": "https://evil.example", "fhirServer":', 1)),
+]
+
+
+@pytest.mark.parametrize(("name", "spoil"), TWICE, ids=[name for name, _ in TWICE])
+def test_a_request_that_says_twice_who_or_where_is_refused(client, name, spoil):
+    answer = client.post(SERVICE, data=spoil(json.dumps(request())), content_type="application/json")
+    assert (answer.status_code, answer.json["issue"][0]["diagnostics"]) == (400, f"{name} stands twice in the request: send it once.")
+
+
+def test_a_name_of_ours_inside_a_resource_is_no_repetition(client):
+    prefetch = {"patient": {"resourceType": "Patient", "id": PATIENT, "extension": [{"url": "patientId"}, {"patientId": {}, "fhirServer": 1}]}}
+    assert client.post(SERVICE, json=request(prefetch=prefetch)).status_code == 200
 
 
 # --- crashes and the log -------------------------------------------------------------------------

@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from cds_service import criteria
-from cds_service.criteria import parse, schema, yaml_lines
-from cds_service.criteria.shape import KEYWORDS, Shape
-from cds_service.criteria.yaml_lines import Items, Table, read, text_at
+from cds_service import criteria, yaml_lines
+from cds_service.criteria import parse, schema
 from cds_service.errors import BadData
 from cds_service.model import predicates
 from cds_service.model.predicates import (
@@ -50,6 +48,8 @@ from cds_service.model.predicates import (
 )
 from cds_service.model.trials import Interpretation, Site, Trial
 from cds_service.model.vocabulary import Concept, Drug, DrugClass, Mapped, Vocabulary
+from cds_service.shape import KEYWORDS, Shape
+from cds_service.yaml_lines import Items, Table, read, text_at
 
 ZOO = Path(__file__).parents[1] / "refused" / "criteria"
 

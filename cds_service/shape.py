@@ -1,8 +1,8 @@
-"""Tree and JSON Schema → faults in plain words. Walks criteria/schema.json itself, so the schema stays the one truth.
+"""Tree and JSON Schema → faults in plain words. Walks the schema itself, so that it stays the one truth.
 
 jsonschema would be slower than the whole start-up may be, and names a failing branch rather than
-the mistake; `cds-service check` runs it as well. KEYWORDS is all that is understood here; a unit
-test holds the schema to it.
+the mistake. KEYWORDS is all that is understood here; unit tests hold criteria/schema.json and
+clients.schema.json to it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from cds_service.criteria.yaml_lines import Items, Node, Table, Text
 from cds_service.errors import DataFault
+from cds_service.yaml_lines import Items, Node, Table, Text
 
 KEYWORDS = frozenset(
     "$ref type enum pattern maxLength items minItems uniqueItems properties required additionalProperties propertyNames "

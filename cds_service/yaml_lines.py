@@ -1,4 +1,4 @@
-"""YAML text → tables, lists and texts that know their line. Strict, and knows nothing of criteria."""
+"""YAML text → tables, lists and texts that know their line. Strict, and knows nothing of what they say."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def text_at(value: str, line: int) -> Text:
 
 
 class _Reader:
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str, instead: str) -> None:
         self.path = path
+        self.instead = instead
         self.events: Iterator[Any] = iter(yaml.parse(text, Loader=LOADER))
         self.faults: list[DataFault] = []
 
@@ -57,16 +58,16 @@ class _Reader:
         next(self.events)  # the end of the document
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
-            self.fault(after, "a second document begins here; one file holds one trial")
+            self.fault(after, "a second document begins here; keep one to a file")
         return node
 
     def node(self, event: Any) -> Node:
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
-            self.fault(event, f"alias *{event.anchor}; write shared pieces under 'define' and name them with 'ref'")
+            self.fault(event, f"alias *{event.anchor}; {self.instead}")
             return text_at("", line)
         if event.anchor is not None:
-            self.fault(event, f"anchor &{event.anchor}; write shared pieces under 'define' and name them with 'ref'")
+            self.fault(event, f"anchor &{event.anchor}; {self.instead}")
         if event.tag is not None:
             self.fault(event, f"tag {event.tag}; remove it, every value is read as text")
         if isinstance(event, yaml.ScalarEvent):
@@ -95,14 +96,17 @@ class _Reader:
         return table
 
 
-def read(path: str, data: bytes) -> tuple[Node | None, list[DataFault]]:
-    """The tree of one file, or None where there is none, with every fault met on the way."""
+def read(path: str, data: bytes, instead: str = "write it out where it is used") -> tuple[Node | None, list[DataFault]]:
+    """The tree of one file, or None where there is none, with every fault met on the way.
+
+    `instead` is what to do where YAML's anchors and aliases were used, which are refused.
+    """
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return None, [DataFault(path, data[: error.start].count(b"\n") + 1, "not UTF-8; save the file as UTF-8")]
     try:
-        reader = _Reader(path, text)
+        reader = _Reader(path, text, instead)
         node = reader.document()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
