@@ -6,7 +6,7 @@ import logging
 from uuid import uuid4
 
 import orjson
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from cds_service import wire
@@ -34,12 +34,12 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def _refused(fault: HookError) -> Response:
-    log.event("refused", status=fault.status, hookInstance=_instance(), missing=fault.missing)
+    log.event("refused", status=fault.status, missing=fault.missing)
     return json_response(wire.error(fault.status, str(fault)), fault.status)
 
 
 def _too_deep(fault: RecursionError) -> Response:
-    log.event("refused", logging.WARNING, status=400, hookInstance=_instance(), error="RecursionError", frames=log.frames(fault))
+    log.event("refused", logging.WARNING, status=400, error="RecursionError", frames=log.frames(fault))
     return json_response(wire.error(400, "The body is nested too deeply."), 400)
 
 
@@ -47,17 +47,12 @@ def _http(fault: HTTPException) -> Response:
     status = fault.code or 500
     answer = json_response(wire.error(status, _WORDS.get(status, fault.name + ".")), status)
     answer.headers.extend((k, v) for k, v in fault.get_headers() if k == "Allow")
-    log.event("refused", status=status, hookInstance=_instance())
+    log.event("refused", status=status)
     return answer
 
 
 def _failed(fault: Exception) -> Response:
     """A crash must never look like "no trial fits": a status, a reference for the log, nothing else."""
     reference = str(uuid4())
-    log.event("failed", logging.ERROR, reference=reference, hookInstance=_instance(), error=type(fault).__name__, frames=log.frames(fault))
+    log.event("failed", logging.ERROR, reference=reference, error=type(fault).__name__, frames=log.frames(fault))
     return json_response(wire.error(500, f"The check did not run. No trial has been looked at. Reference: {reference}"), 500)
-
-
-def _instance() -> str:
-    found: str = g.get("instance", "")
-    return found

@@ -24,7 +24,7 @@ from cds_service.model.vocabulary import Coding, Concept, Mapped, Vocabulary
 from cds_service.web import log
 from cds_service.web.hooks import STATUSES
 
-SCHEMAS = Path(__file__).parent / "schemas"
+SCHEMAS = Path(cds_service.__file__).parent / "wire" / "schemas"
 UUID = "6bc883b2-b795-4dcb-b661-34884a31d472"
 PATIENT = "pat-7731"
 HUSH = "bearer-hush"
