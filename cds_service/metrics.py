@@ -63,8 +63,9 @@ class _Metric:
 
 class _Instruments:
     def __init__(self) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Histogram
+        from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nobody reads
         self.registry = registry = CollectorRegistry()
         self.requests = _Metric(Counter("cds_requests", "Requests.", ("route", "status"), registry=registry))
         self.seconds = _Metric(Histogram("cds_hook_seconds", "A hook call, by status.", ("status",), registry=registry, buckets=_SECONDS))

@@ -17,6 +17,8 @@ from typing import Any
 import orjson
 import structlog
 
+_STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")
+
 
 class _Stream:
     """Looks up the stream at each line: a server, or a test, may have replaced it since."""
@@ -45,7 +47,7 @@ def _logger(stream: str) -> Any:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            _STAMP,
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -84,18 +86,17 @@ def frames(fault: BaseException) -> tuple[str, ...]:
 class Line(logging.Formatter):
     """A line of gunicorn or a library in the same shape.
 
-    gunicorn's arbiter never sees a request, so it may speak; all else says where and of what kind: its words may quote a header,
-    an address or a body.
+    gunicorn's arbiter never sees a request, so it may speak. Where requests are answered only the place and the kind of fault are
+    said: the words may quote a header, an address or a body.
     """
 
+    answering = False  #: set in each worker once it is forked
+
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {"event": "server" if record.name.startswith("gunicorn") else "library", "logger": record.name}
-        if record.name == "gunicorn.error" and record.module == "arbiter" and not record.exc_info:
-            line["message"] = record.getMessage().split("\n", 1)[0]  # after the first line may come a traceback
-        else:
-            line["where"] = f"{record.filename}:{record.lineno} {record.funcName}"
+        line: dict[str, object] = {"event": "library", "logger": record.name, "where": f"{record.filename}:{record.lineno} {record.funcName}"}
+        if record.name == "gunicorn.error":
+            line = {"event": "server"} if self.answering else {"event": "server", "message": record.getMessage().split("\n", 1)[0]}
         if record.exc_info and record.exc_info[1] is not None:
             line |= {"error": type(record.exc_info[1]).__name__, "frames": frames(record.exc_info[1])}
-        line |= {"level": record.levelname.lower()}
-        stamped = structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")(None, "", line)
+        stamped = _STAMP(None, "", line | {"process": record.process, "level": record.levelname.lower()})
         return orjson.dumps(stamped).decode()

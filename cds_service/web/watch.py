@@ -45,9 +45,7 @@ def register(app: Flask, pseudonym: Hash) -> None:
         return response
 
 
-def timed(
-    asked: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings
-) -> tuple[Answer, tuple[Card, ...]]:
+def timed(asked: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings) -> tuple[Answer, tuple[Card, ...]]:
     """The sentence, with this call's stopwatch."""
     return pipeline.decide(asked, rules, gather, as_of, settings, g.watch.mark)
 
