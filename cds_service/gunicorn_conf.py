@@ -56,7 +56,7 @@ def _share_counts() -> Path | None:
     """The directory that we made for it; None where the environment names one."""
     if os.environ.get(metrics.SHARED):
         return None
-    made = tempfile.mkdtemp(prefix="cds-service-metrics-", dir=_MEMORY)
+    made = tempfile.mkdtemp(prefix="cds-service-metrics-", suffix=f"-{os.getpid()}", dir=_MEMORY)
     os.environ[metrics.SHARED] = made
     return Path(made)
 
