@@ -14,7 +14,7 @@ from typing import Any
 
 from cds_service import __version__
 from cds_service.model.predicates import Manual
-from cds_service.model.trials import Trial
+from cds_service.model.trials import Criterion, Interpretation, Trial
 from cds_service.model.vocabulary import LISTS
 from cds_service.words import trial_state
 
@@ -44,8 +44,9 @@ HOW = (
 )
 LIMITS = (
     "It is not a medical device and has not been validated on patients of your hospital.",
-    "The criteria are our reading of registry records, some of them machine-translated or damaged; unclear places and how they were read are listed.",
-    "It sees only coded and measured data of this one record. Free text is not read; care given elsewhere is not seen.",
+    "The criteria are our reading of registry records, some of them machine-translated or damaged. "
+    "Unclear places, and how they were read, are listed with each trial.",
+    "It sees only coded and measured data of this one record. Notes are not read; care given elsewhere is not seen.",
     "Nothing recorded of an excluded condition, on a list that was read in full, counts as not excluded and is marked as such.",
     "A registry record can change after the day of its last update given here.",
 )
@@ -91,14 +92,30 @@ def _trial(trial: Trial, today: date) -> dict[str, Any]:
         "recruiting": trial.recruiting,
         "source": {"registry": trial.registry, "url": trial.url, "lastUpdate": _day(trial.last_update), "lastVerified": _day(trial.verified_on)},
         "expectedCompletion": _day(trial.completion),
-        "note": trial_state(trial, today.toordinal()),
+        "note": trial_state(trial, today.toordinal()) if trial.recruiting else "",
         "criteriaVersion": version(trial),
         "groups": [{"id": c.id, "disease": c.disease} for c in trial.cohorts],
         "criteria": {"total": len(trial.criteria), "computed": len(trial.criteria) - by_person, "forAPerson": by_person},
-        "readingsOfUnclearPlaces": {"total": len(_reviews(trial)), "reviewed": len(_done(trial)), "by": sorted(set(_done(trial)))},
+        "readingsOfUnclearPlaces": {
+            "total": len(_reviews(trial)),
+            "reviewed": len(_done(trial)),
+            "by": sorted(set(_done(trial))),
+            "readings": [_reading(c, c.interpretation) for c in trial.criteria if c.interpretation],
+        },
     }
     found["source"] = {k: v for k, v in found["source"].items() if v}
     return {k: v for k, v in found.items() if v not in ("", None)}
+
+
+def _reading(criterion: Criterion, read: Interpretation) -> dict[str, Any]:
+    return {
+        "place": criterion.ref,
+        "criterion": criterion.label,
+        "reading": read.reading,
+        "why": read.why,
+        "decides": read.decides,
+        "review": read.review,
+    }
 
 
 def version(trial: Trial) -> str:
