@@ -6,6 +6,7 @@ docs/operation.md says why each value is what it is.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import socket
@@ -52,16 +53,21 @@ class Worker(ThreadWorker):
             util.write_nonblock(client, head.encode() + body)
 
 
-def _share_counts() -> Path | None:
-    """The directory that we made for it; None where the environment names one."""
+def _share_counts() -> None:
+    """Make a directory for it, unless the environment names one. It goes with the process that made it, not with a worker."""
     if os.environ.get(metrics.SHARED):
-        return None
+        return
     made = tempfile.mkdtemp(prefix="cds-service-metrics-", suffix=f"-{os.getpid()}", dir=_MEMORY)
     os.environ[metrics.SHARED] = made
-    return Path(made)
+    atexit.register(_remove, made, os.getpid())
 
 
-_made = _share_counts()
+def _remove(made: str, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+_share_counts()
 
 bind = "127.0.0.1:8080"
 worker_class = Worker
@@ -103,8 +109,3 @@ def post_worker_init(worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     metrics.worker_ended(worker.pid, os.environ)
-
-
-def on_exit(server: Any) -> None:
-    if _made is not None:
-        shutil.rmtree(_made, ignore_errors=True)

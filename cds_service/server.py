@@ -17,9 +17,9 @@ from cds_service.errors import BadSetting
 
 def run(settings: Settings, host: str, port: int, workers: int) -> int:
     """Serve until told to stop. Every fault of ours is found before the first connection."""
-    chosen = options(host, port, workers)  # first: it decides how is counted
     rules = pipeline.load_rules(settings)
     _bindable(host, port)
+    chosen = options(host, port, workers)  # before the application: it decides how is counted
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}/cds-services"
     mode = f", sandbox as of {settings.as_of or 'today'}" if settings.sandbox else ""
     click.echo(f"cds-service {__version__} on {where}: {len(rules.trials)} trials, {workers} worker{'s'[: workers > 1]}{mode}", err=True)
