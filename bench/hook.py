@@ -64,7 +64,7 @@ def server(arguments: list[str]) -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, *[a.replace("PORT", str(port)) for a in arguments]]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603 -- our own two servers
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 -- our own two servers
     try:
         for _ in range(300):
             try:

@@ -9,23 +9,30 @@ from datetime import date, datetime
 from flask import Flask
 from flask_cors import CORS
 
-from cds_service import fetch, pipeline, trust, wire
+from cds_service import fetch, metrics, trust, wire
 from cds_service.config import Settings
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest
 from cds_service.pipeline import Rules
-from cds_service.web import auth, faults, headers, hooks, log
+from cds_service.web import auth, faults, headers, hooks, operation, watch
 
 
 def create_app(
     rules: Rules,
     settings: Settings,
-    decide: hooks.Decide = pipeline.decide,
+    decide: hooks.Decide = watch.timed,
     gather: hooks.Gather | None = None,
     today: Callable[[], date] | None = None,
     replay: trust.Replay | None = None,
+    *,
+    checks: operation.Checks | None = None,
+    pseudonym: watch.Hash | None = None,
 ) -> Flask:
-    """`replay` remembers used tokens for all workers; without one each remembers its own. Raises BadData (CDS_CLIENTS)."""
+    """Raises BadData (CDS_CLIENTS).
+
+    `replay` remembers used tokens for all workers; without one each remembers its own. `checks`: what
+    /ready asks, by name. `pseudonym`: the keyed hash under which people stand in the audit.
+    """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     # By name: a wildcard never covers Authorization. After every answer, errors too, or a browser hides them.
@@ -38,12 +45,14 @@ def create_app(
         send_wildcard=True,  # no cookies are taken, so any page may call, and no page is named back
         max_age=3600,
     )
+    watch.register(app, pseudonym or watch.keyed())
     faults.register(app)
     headers.register(app)
     auth.require(app, settings, replay)
     app.register_blueprint(hooks.blueprint(rules, settings, decide, gather or _gatherer(app, settings), today or _today))
+    app.register_blueprint(operation.blueprint(rules, checks or {}, today or _today))
     wire.prepare()
-    log.start()
+    metrics.prepare()
     return app
 
 

@@ -130,6 +130,17 @@ def docs(directory: Path) -> int:
     return OK
 
 
+@cli.command()
+def config() -> int:
+    """Print every setting with the value that holds here; secrets are hidden. Exit status 2 if one is wrong."""
+    from cds_service.config import effective
+
+    _settings()
+    for name, value, given in effective(os.environ):
+        click.echo(f"{name}={value}{'' if given else '  # default'}")
+    return OK
+
+
 def _settings(*, sandbox: bool = False, as_of: date | None = None) -> Settings:
     from cds_service.config import Settings
 

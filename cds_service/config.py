@@ -171,3 +171,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CDS_SAMPLES", "", "Directory of more synthetic Bundles for the demo (.json, .json.gz). Default: none.", "samples", _directory),
 )
 _BY_NAME: Mapping[str, Setting] = {s.name: s for s in SETTINGS}
+#: Settings whose value nobody needs to see again.
+_HIDDEN = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|DATABASE")
+
+
+def effective(environ: Mapping[str, str]) -> tuple[tuple[str, str, bool], ...]:
+    """Every setting: its name, its value as text ("***" for a secret), and whether the environment sets it."""
+    found = []
+    for setting in SETTINGS:
+        text = environ.get(setting.name, "").strip()
+        shown = "***" if text and _HIDDEN.search(setting.name) else text or setting.default
+        found.append((setting.name, shown, bool(text)))
+    return tuple(found)

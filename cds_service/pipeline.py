@@ -64,15 +64,27 @@ def assess(record: Record, rules: Rules, as_of: int) -> Answer:
     return _answer(normalise(record, rules.vocabulary, as_of), rules)
 
 
-def decide(request: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings) -> tuple[Answer, tuple[Card, ...]]:
-    """A hook request to its answer and cards. Raises PreconditionFailed when required data cannot be had."""
+def _unmarked(_: str) -> None:
+    """Nobody measures."""
+
+
+def decide(
+    request: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings, mark: Callable[[str], None] = _unmarked
+) -> tuple[Answer, tuple[Card, ...]]:
+    """A hook request to its answer and cards. Raises PreconditionFailed when required data cannot be had.
+
+    `mark` is told the name of each phase when it ends, for whoever measures: there is no clock here.
+    """
     record = gather(request, rules.templates)
+    mark("gather")
     facts = normalise(record, rules.vocabulary, as_of)
+    mark("normalise")
     if "conditions" in facts.incomplete and not facts.patient.deceased and not rules.evaluator.gate_open(facts):
         raise PreconditionFailed("The problem list could not be read whole, and what was read names no disease of a trial.", missing=("conditions",))
     answer = _answer(facts, rules, closed_too=settings.sandbox)
     if settings.sandbox:  # what would change an answer costs more than the answer: docs/decisions/0007
         answer = _explained(answer, facts, rules)
+    mark("evaluate")
     return answer, cards.compose(answer, settings.max_cards, settings.smart_url, rules.orders, rules.names, rules.fresh, rules.costs)
 
 

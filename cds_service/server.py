@@ -1,4 +1,4 @@
-"""The service under gunicorn: loads, binds, tunes the garbage collector, serves. Behind the command line only."""
+"""The service under gunicorn: loads, binds, serves. Behind the command line only; how gunicorn runs stands in gunicorn_conf."""
 
 from __future__ import annotations
 
@@ -14,38 +14,33 @@ from cds_service import __version__, app, pipeline
 from cds_service.config import LOOPBACK, Settings
 from cds_service.errors import BadSetting
 
-#: Threads keep connections alive and let a slow FHIR server delay one caller instead of all.
-THREADS = 4
-KEEP_ALIVE = 75
-
 
 def run(settings: Settings, host: str, port: int, workers: int, without_authentication: bool = False) -> int:
     """Serve until told to stop. Every fault of ours is found before the first connection."""
     guard(settings, host, without_authentication)
     rules = pipeline.load_rules(settings)
     _bindable(host, port)
+    chosen = options(host, port, workers)  # before the application: it decides how is counted
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}/cds-services"
     mode = f", sandbox as of {settings.as_of or 'today'}" if settings.sandbox else ""
     mode += "" if settings.clients else ", open to all who reach it"
     click.echo(f"cds-service {__version__} on {where}: {len(rules.trials)} trials, {workers} worker{'s'[: workers > 1]}{mode}", err=True)
     if host not in LOOPBACK:
         click.echo("plain HTTP beyond loopback: put a TLS proxy before it, EHRs require https", err=True)
-    Service(app.create_app(rules, settings), options(host, port, workers)).run()
+    Service(application(settings, rules), chosen).run()
     return 0
 
 
+def application(settings: Settings, rules: pipeline.Rules | None = None) -> Flask:
+    """What every way to start serves."""
+    return app.create_app(rules or pipeline.load_rules(settings), settings)
+
+
 def options(host: str, port: int, workers: int) -> Mapping[str, object]:
-    return {
-        "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        "workers": workers,
-        "worker_class": "gthread",
-        "threads": THREADS,
-        "keepalive": KEEP_ALIVE,
-        "graceful_timeout": 5,
-        "loglevel": "warning",
-        "control_socket_disable": True,  # no file in the home directory of whoever runs it
-        "post_worker_init": lambda worker: app.tune_collector(),  # in the worker: what is loaded is frozen there
-    }
+    """gunicorn's settings: those of gunicorn_conf, with where and how many."""
+    from cds_service import gunicorn_conf  # here: reading it makes the directory where workers count together
+
+    return vars(gunicorn_conf) | {"bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "workers": workers}
 
 
 def guard(settings: Settings, host: str, without_authentication: bool) -> None:
@@ -73,7 +68,7 @@ class Service(BaseApplication):
 
     def load_config(self) -> None:
         for name, value in self.chosen.items():
-            if name in self.cfg.settings:  # older gunicorns know fewer
+            if name in self.cfg.settings:  # what else stands in the file, and what older gunicorns do not know
                 self.cfg.set(name, value)
 
     def load(self) -> Any:  # gunicorn's own type for an application is private

@@ -13,11 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cds_service"
 
 FLOORS = {
-    1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected", "yaml_lines", "shape"},
-    2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "criteria", "mappings", "explain", "reasoning", "trust"},
+    1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected"}
+    | {"yaml_lines", "shape", "metrics"},
+    2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "criteria", "mappings", "explain", "reasoning"}
+    | {"trust", "about"},
     3: {"pipeline"},
     4: {"web"},
-    5: {"app", "cli", "__main__", "batch", "checks", "demo", "server"},
+    5: {"app", "cli", "__main__", "batch", "checks", "demo", "server", "gunicorn_conf", "wsgi"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
@@ -25,7 +27,9 @@ FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 ONLY_IN = {
     "flask": {"web", "app", "server"},
     "flask_cors": {"web", "app"},
-    "gunicorn": {"server"},
+    "gunicorn": {"server", "gunicorn_conf"},
+    "prometheus_client": {"metrics"},
+    "structlog": {"web"},
     "yaml": {"yaml_lines"},
     "jsonschema": {"criteria"},
     "requests": {"fetch", "demo", "trust"},

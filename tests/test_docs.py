@@ -12,15 +12,17 @@ import click
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service import cli, pipeline
+from cds_service import cli, metrics, pipeline
 from cds_service.app import create_app
 from cds_service.config import SETTINGS, Settings, shipped
+from cds_service.errors import BadData
 from cds_service.model.outcomes import REASONS
 from cds_service.web.hooks import STATUSES
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+OPERATION = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 EXAMPLES = [line.split("  #")[0].strip() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 PAGES = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("fixtures/*.md")])
@@ -117,6 +119,25 @@ def test_every_route_is_told_of(route: str) -> None:
     assert route.replace("{id}", "cell-therapy-trials") in CONFIGURATION
 
 
+def test_the_columns_of_a_sites_own_tables_are_told_of(tmp_path: Path) -> None:
+    for setting in ("CDS_LOCAL_MAPPINGS", "CDS_UPPER_LIMITS"):
+        section = CONFIGURATION.split(f"**`{setting}`**", 1)[1].split("```csv\n", 1)
+        table = tmp_path / f"{setting}.csv"
+        table.write_text("colour\n", encoding="utf-8")
+        with pytest.raises(BadData) as caught:
+            pipeline.load_rules(Settings.from_environment({setting: str(table)}))
+        columns = caught.value.faults[0].message.split("the columns are ")[1].split(", ")
+        assert re.findall(r"^\| `([a-z]+)` \|", section[0], re.MULTILINE) == columns
+        table.write_text(section[1].split("```", 1)[0], encoding="utf-8")
+        pipeline.load_rules(Settings.from_environment({setting: str(table)}))
+
+
+@pytest.mark.parametrize("name", ["requests", "seconds", "phases", "cards", "mutes", "fetches", "auth", "store", "feedback"])
+def test_every_metric_is_told_of(name: str) -> None:
+    (metric,) = getattr(metrics._instruments(), name)._metric.describe()
+    assert f"`{metric.name}" in OPERATION
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!<?https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
@@ -151,7 +172,8 @@ def test_readme_calls_are_answered(command: str, client: FlaskClient) -> None:
     files = [w.removeprefix("@") for w in words if w.startswith("@")]
     answer = client.post(path, data=(ROOT / files[0]).read_bytes(), content_type="application/json") if files else client.get(path)
     assert answer.status_code == 200
-    assert answer.get_json()["cards"] if files else answer.get_json()["services"]
+    if path.startswith("/cds-services"):
+        assert answer.get_json()["cards"] if files else answer.get_json()["services"]
 
 
 def test_the_example_request_leaves_no_list_out(client: FlaskClient) -> None:

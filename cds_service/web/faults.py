@@ -6,10 +6,10 @@ import logging
 from uuid import uuid4
 
 import orjson
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from cds_service import wire
+from cds_service import metrics, wire
 from cds_service.errors import HookError
 from cds_service.web import log
 
@@ -34,14 +34,16 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def _refused(fault: HookError) -> Response:
-    log.event("refused", logging.INFO, status=fault.status, hookInstance=_instance(), missing=fault.missing, **fault.noted)
+    log.event("refused", logging.INFO, status=fault.status, missing=fault.missing, **fault.noted)
+    if fault.status in (401, 429):
+        metrics.auth_failure(str(fault.noted.get("why", "rate")))
     answer = json_response(wire.error(fault.status, str(fault)), fault.status)
     answer.headers.update(fault.headers)
     return answer
 
 
 def _too_deep(fault: RecursionError) -> Response:
-    log.event("refused", logging.WARNING, status=400, hookInstance=_instance(), error="RecursionError", frames=log.frames(fault))
+    log.event("refused", logging.WARNING, status=400, error="RecursionError", frames=log.frames(fault))
     return json_response(wire.error(400, "The body is nested too deeply."), 400)
 
 
@@ -49,17 +51,12 @@ def _http(fault: HTTPException) -> Response:
     status = fault.code or 500
     answer = json_response(wire.error(status, _WORDS.get(status, fault.name + ".")), status)
     answer.headers.extend((k, v) for k, v in fault.get_headers() if k == "Allow")
-    log.event("refused", status=status, hookInstance=_instance())
+    log.event("refused", status=status)
     return answer
 
 
 def _failed(fault: Exception) -> Response:
     """A crash must never look like "no trial fits": a status, a reference for the log, nothing else."""
     reference = str(uuid4())
-    log.event("failed", logging.ERROR, reference=reference, hookInstance=_instance(), error=type(fault).__name__, frames=log.frames(fault))
+    log.event("failed", logging.ERROR, reference=reference, error=type(fault).__name__, frames=log.frames(fault))
     return json_response(wire.error(500, f"The check did not run. No trial has been looked at. Reference: {reference}"), 500)
-
-
-def _instance() -> str:
-    found: str = g.get("instance", "")
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -29,6 +28,11 @@ STATUSES: Mapping[str, tuple[int, ...]] = {
     "GET /cds-services": (200, 401, 405, 429),
     "POST /cds-services/{id}": (200, 400, 401, 404, 405, 412, 413, 415, 422, 429, 500),
     "GET /health": (200, 405),
+    "GET /ready": (200, 405, 503),
+    "GET /metrics": (200, 405),
+    "GET /openapi.json": (200, 405),
+    "GET /about": (200, 405),
+    "GET /about.json": (200, 405),
 }
 
 _JSON = re.compile(r"application/([a-z0-9.-]+\+)?json", re.ASCII)
@@ -47,13 +51,16 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
     def call(service: str) -> Response:
         if service != wire.SERVICE:
             raise NotFound(f"No such service. There is {wire.SERVICE}.")
-        started = time.perf_counter()
-        asked = replace(wire.read_request(_body(read_body), sandbox=settings.sandbox), client=g.client)
+        asked = g.asked = replace(wire.read_request(_body(read_body), sandbox=settings.sandbox), client=g.client)
+        g.watch.mark("parse")
         as_of = asked.as_of or settings.as_of or today()
         answer, cards = decide(asked, rules, gather, as_of.toordinal(), settings)
+        g.watch.mark("compose")
         said = wire.response(answer, cards, sandbox=settings.sandbox)
         response = json_response(said)
-        _log_answer(asked, answer, said, started)
+        g.served = (answer, cards)
+        g.watch.mark("respond")
+        _log_answer(answer, said)
         return response
 
     @routes.get("/health", strict_slashes=False)
@@ -71,6 +78,7 @@ def _body(read: Callable[[bytes], object]) -> object:
     raw = _data()
     body = read(raw)
     g.instance = wire.instance_of(body)
+    log.call(hookInstance=g.instance)
     if twice := wire.repeated(raw):
         raise BadRequest(f"{twice} stands twice in the request: send it once.")
     return body
@@ -94,13 +102,12 @@ def _data() -> bytes:
     return raw
 
 
-def _log_answer(asked: HookRequest, answer: Answer, said: Mapping[str, object], started: float) -> None:
+def _log_answer(answer: Answer, said: Mapping[str, object]) -> None:
     """Ids of the cards served, for the share that is ignored; not which trials they name."""
     cards = said["cards"]
     log.event(
         "answered",
-        hookInstance=asked.instance,
         cards=[card["uuid"] for card in cards] if isinstance(cards, list) else None,
         incomplete=[name for name, _ in answer.incomplete],
-        milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        milliseconds=round(g.watch.seconds() * 1000, 1),
     )

@@ -1,7 +1,7 @@
 """CDS Hooks JSON ⇄ nouns. The only home of CDS Hooks' member names; fetches nothing, decides nothing.
 
 `envelope` and `body` read its bytes, `incoming` the request, `prefetch` compiles the templates, `outgoing` writes cards and
-errors, `assessments` writes the assessment, `drafts` builds every FHIR resource that is sent.
+errors, `assessments` writes the assessment, `drafts` builds every FHIR resource that is sent, `openapi` describes all of it.
 """
 
 from cds_service.wire.assessments import assessment_json
@@ -9,6 +9,7 @@ from cds_service.wire.body import body_reader
 from cds_service.wire.drafts import prepare
 from cds_service.wire.envelope import repeated
 from cds_service.wire.incoming import AS_OF, HOOK, instance_of, read_request
+from cds_service.wire.openapi import openapi
 from cds_service.wire.outgoing import ASSESSMENT, SERVICE, discovery, error, response
 from cds_service.wire.prefetch import templates
 
@@ -22,6 +23,7 @@ __all__ = [
     "discovery",
     "error",
     "instance_of",
+    "openapi",
     "prepare",
     "read_request",
     "repeated",

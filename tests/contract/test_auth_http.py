@@ -62,7 +62,10 @@ def locked(environ):
 
 
 def lines(capsys):
-    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    """What was logged, without when and how loud."""
+    found = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert all(line.pop("time") and line.pop("level") for line in found)
+    return found
 
 
 # --- one answer for every cause ------------------------------------------------------------------
@@ -98,7 +101,7 @@ def test_every_cause_has_the_same_bare_answer_and_a_word_in_the_log(locked, caus
     said = capsys.readouterr().err
     (line,) = map(json.loads, said.splitlines())
     assert (line["event"], line["status"], line["why"]) == ("refused", 401, word)
-    assert word in WHY and set(line) <= {"event", "status", "why", "issuer", "jti"}
+    assert word in WHY and set(line) <= {"event", "level", "time", "status", "why", "issuer", "jti"}
     assert "eyJ" not in said, "the token, or a part of it"
 
 

@@ -3,7 +3,6 @@
 import gc
 import io
 import json
-import logging
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,10 +24,9 @@ from cds_service.model.outcomes import TRUE, UNKNOWN, Answer, Assessment, Findin
 from cds_service.model.predicates import Age
 from cds_service.model.trials import Cohort, Criterion, Trial
 from cds_service.model.vocabulary import Coding, Concept, Mapped, Vocabulary
-from cds_service.web import log
 from cds_service.web.hooks import STATUSES
 
-SCHEMAS = Path(__file__).parent / "schemas"
+SCHEMAS = Path(cds_service.__file__).parent / "wire" / "schemas"
 UUID = "6bc883b2-b795-4dcb-b661-34884a31d472"
 PATIENT = "pat-7731"
 HUSH = "bearer-hush"
@@ -104,9 +102,9 @@ def two_cards(asked, rules, gather, as_of, settings):
     return Answer(as_of, f"Patient/{asked.patient_id}", (POSSIBLE,), (("reports", "unavailable"),)), (CARD, CARD)
 
 
-def client_of(decide=two_cards, *, sandbox=False, as_of=None, environ=None, gather=None):
+def client_of(decide=two_cards, *, sandbox=False, as_of=None, environ=None, gather=None, **more):
     settings = Settings.from_environment(environ or {}, sandbox=sandbox, as_of=as_of)
-    return app_module.create_app(RULES, settings, decide, gather, lambda: DAY).test_client()
+    return app_module.create_app(RULES, settings, decide, gather, lambda: DAY, **more).test_client()
 
 
 @pytest.fixture
@@ -115,7 +113,10 @@ def client():
 
 
 def lines(capsys):
-    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    """What was logged, without when and how loud."""
+    found = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert all(line.pop("time") and line.pop("level") for line in found)
+    return found
 
 
 def no_empties(value, path=""):
@@ -270,7 +271,15 @@ SHOWN = {
     ("POST /cds-services/{id}", 500): lambda: client_of(crashes).post(SERVICE, json=request()),
     ("GET /health", 200): lambda: client_of().get("/health"),
     ("GET /health", 405): lambda: client_of().delete("/health"),
+    ("GET /ready", 503): lambda: client_of(checks={"store": refuses}).get("/ready"),
+} | {
+    (f"GET {path}", status): lambda path=path, method=method: client_of().open(path, method=method)
+    for path in ("/ready", "/metrics", "/openapi.json", "/about", "/about.json")
+    for status, method in ((200, "GET"), (405, "POST"))
 }
+
+
+MEDIA = {"GET /about": "text/html", "GET /metrics": "text/plain"}
 
 
 def test_every_documented_status_is_shown_here():
@@ -287,13 +296,13 @@ def test_every_route_is_documented():
 @pytest.mark.parametrize(("route", "status"), SHOWN)
 def test_a_route_shows_its_status_as_json_that_a_browser_may_read(route, status, capsys):
     answer = SHOWN[route, status]()
-    assert (answer.status_code, answer.mimetype) == (status, "application/json")
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    if status >= 400:
+    assert (answer.status_code, answer.mimetype) == (status, MEDIA.get(route, "application/json") if status == 200 else "application/json")
+    assert answer.headers.get("Access-Control-Allow-Origin") == ("*" if route.split()[1].startswith(("/cds-services", "/health")) else None)
+    if status >= 400 and status != 503:
         ERROR.validate(answer.json)
         assert "cards" not in answer.json
     said = answer.get_data(as_text=True) if status >= 400 else ""
-    for text in (said, capsys.readouterr().err):
+    for text in (said, *capsys.readouterr()):
         assert PATIENT not in text and HUSH not in text and "Ann" not in text
 
 
@@ -438,12 +447,6 @@ def test_a_refusal_is_logged_with_the_lists_that_were_missing(capsys):
 def test_what_is_no_uuid_never_reaches_the_log(client, capsys):
     client.post(SERVICE, json=request(hookInstance="Mrs Ann"))
     assert lines(capsys) == [{"event": "refused", "status": 400}]
-
-
-def test_the_log_is_started_once():
-    log.start()
-    log.start()
-    assert len([h for h in logging.getLogger("cds_service").handlers if isinstance(h, log._Stderr)]) == 1
 
 
 # --- browsers ------------------------------------------------------------------------------------

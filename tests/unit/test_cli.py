@@ -301,6 +301,15 @@ def test_docs_writes_one_page_a_trial(run, tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "trials").iterdir()) == sorted(f"{trial}.md" for trial in TRIALS)
 
 
+def test_config_shows_what_holds(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDS_MAX_CARDS", "5")
+    ran = run("config")
+    assert ran.status == 0 and {"CDS_MAX_CARDS=5", "CDS_FETCH_BUDGET=2  # default"} <= set(ran.out.splitlines())
+    monkeypatch.setenv("CDS_MAX_CARDS", "many")
+    ran = run("config")
+    assert ran.status == 2 and "CDS_MAX_CARDS" in one_line(ran)
+
+
 def test_no_command_shows_the_help(run) -> None:
     ran = run()
     assert ran.status == 0

@@ -133,3 +133,13 @@ def test_plain_http_is_allowed_for_a_sidebar_on_loopback():
 def test_a_date_is_set_in_the_sandbox_only():
     with pytest.raises(BadSetting, match="--sandbox"):
         Settings.from_environment({}, as_of=date(2026, 11, 1))
+
+
+def test_what_holds_is_shown_and_secrets_are_not(monkeypatch):
+    rows = (*SETTINGS, SETTINGS[0]._replace(name="CDS_HASH_KEY"), SETTINGS[0]._replace(name="CDS_DATABASE_URL"))
+    monkeypatch.setattr(config, "SETTINGS", rows)
+    environ = {"CDS_HASH_KEY": "hush", "CDS_DATABASE_URL": "", "CDS_MAX_CARDS": " 5 "}
+    shown = {name: (value, given) for name, value, given in config.effective(environ)}
+    assert shown["CDS_HASH_KEY"] == ("***", True)
+    assert shown["CDS_DATABASE_URL"] == ("", False)
+    assert (shown["CDS_MAX_CARDS"], shown["CDS_FETCH_BUDGET"]) == (("5", True), ("2", False))
