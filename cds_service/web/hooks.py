@@ -41,10 +41,10 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
 
     @routes.post("/cds-services/<service>", strict_slashes=False)
     def call(service: str) -> Response:
-        if service != wire.SERVICE:
-            raise NotFound(f"No such service. There is {wire.SERVICE}.")
+        if service not in wire.SERVICES:
+            raise NotFound(f"No such service. There are {', '.join(wire.SERVICES)}.")
         started = time.perf_counter()
-        asked = wire.read_request(_body(), sandbox=settings.sandbox)
+        asked = wire.read_request(_body(), sandbox=settings.sandbox, service=service)
         as_of = asked.as_of or settings.as_of or today()
         answer, cards = decide(asked, rules, gather, as_of.toordinal(), settings)
         said = wire.response(answer, cards, sandbox=settings.sandbox)
@@ -75,6 +75,7 @@ def _log_answer(asked: HookRequest, answer: Answer, said: Mapping[str, object], 
     log.event(
         "answered",
         hookInstance=asked.instance,
+        trigger=asked.trigger,
         cards=[card["uuid"] for card in cards] if isinstance(cards, list) else None,
         incomplete=[name for name, _ in answer.incomplete],
         milliseconds=round((time.perf_counter() - started) * 1000, 1),

@@ -130,8 +130,9 @@ def test_discovery_names_the_service_and_what_to_prefetch(client, path):
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
     DISCOVERY.validate(answer.json)
     no_empties(answer.json)
-    (service,) = answer.json["services"]
+    service, *others = answer.json["services"]
     assert (service["id"], service["hook"], service["prefetch"]) == ("cell-therapy-trials", "patient-view", RULES.templates)
+    assert all(other["prefetch"] == RULES.templates for other in others)
 
 
 def test_cards_are_answered_as_the_standard_says(client):
@@ -243,7 +244,7 @@ SHOWN = {
     ("POST /cds-services/{id}", 405): lambda: client_of().get(SERVICE),
     ("POST /cds-services/{id}", 412): lambda: client_of(refuses).post(SERVICE, json=request()),
     ("POST /cds-services/{id}", 413): lambda: client_of(environ={"CDS_MAX_BODY": "1024"}).post(SERVICE, json=request(padding="x" * 1024)),
-    ("POST /cds-services/{id}", 422): lambda: client_of().post(SERVICE, json=request(hook="order-sign")),
+    ("POST /cds-services/{id}", 422): lambda: client_of().post(SERVICE, json=request(hook="encounter-discharge")),
     ("POST /cds-services/{id}", 500): lambda: client_of(crashes).post(SERVICE, json=request()),
     ("GET /health", 200): lambda: client_of().get("/health"),
     ("GET /health", 405): lambda: client_of().delete("/health"),
