@@ -35,7 +35,7 @@ def before_escalating(card: Card, drugs: Sequence[str], worse: Worse) -> Card:
         _kind("to be arranged", worse.arranged),
     ]
     if any(told):
-        lines.append(f"**Caution:** started today, {named} would change {'; '.join(part for part in told if part)}.")
+        lines.append(f"**Caution:** with {named} started today, {'; '.join(part for part in told if part)}.")
     blocks = card.detail.split("\n\n")
     for start in _GIVES_WAY:
         if len(lines) + sum(block.count("\n") + 1 for block in blocks) > _LINES:

@@ -178,7 +178,7 @@ def test_what_would_have_to_be_arranged_around_the_draft_is_said(house):
     patient = house.patient("bcma-ln-candidate")
     (card,) = order(house, draft(patient), fixture="bcma-ln-candidate")
     caution = card["detail"].split("\n\n")[1]
-    assert caution.startswith("**Caution:** started today, rituximab would change to be arranged: ")
+    assert caution.startswith("**Caution:** with rituximab started today, to be arranged: ")
     assert "immunosuppressants" in caution
 
 
