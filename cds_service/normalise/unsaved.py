@@ -10,7 +10,9 @@ from cds_service.model.vocabulary import Vocabulary
 from cds_service.normalise import condition
 from cds_service.normalise.desk import UNREADABLE, Desk, Json
 from cds_service.normalise.medication import read_draft
-from cds_service.normalise.unreadable import why
+
+#: In fixed words: the full models that could say why take a second to load, and a Bundle may hold thousands.
+_UNREAD = "cannot be read: its fields are not as FHIR R4 has them"
 
 
 def drafted(unsaved: Unsaved, patient_id: str, vocabulary: Vocabulary, as_of: int) -> tuple[tuple[Exposure, ...], tuple[Fault, ...]]:
@@ -25,7 +27,7 @@ def drafted(unsaved: Unsaved, patient_id: str, vocabulary: Vocabulary, as_of: in
             try:
                 read_draft(desk, resource, reference)
             except UNREADABLE:
-                desk.faults.append(Fault(reference, why(resource)))
+                desk.faults.append(Fault(reference, _UNREAD))
     return tuple(e for courses in desk.exposures.values() for e in courses), tuple(dict.fromkeys(desk.faults))
 
 
@@ -43,5 +45,5 @@ def _mine(desk: Desk, problem: Json) -> bool:
             return False
         condition.read(desk, problem, reference)
     except UNREADABLE:
-        desk.faults.append(Fault(reference, why(problem)))
+        desk.faults.append(Fault(reference, _UNREAD))
     return True

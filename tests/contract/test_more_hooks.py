@@ -302,6 +302,18 @@ def test_thousands_of_drafts_are_read(house):
     many = [draft(patient, "197361", "amlodipine", identity=f"a{n}") for n in range(5000)]
     assert order(house, *many) == []
     assert order(house, *many, draft(patient))
+    bad = [draft(patient, identity=f"b{n}") | {"dosageInstruction": ["x"]} for n in range(3000)]
+    assert order(house, *bad) == []
+
+
+def test_a_draft_that_cannot_be_read_is_named_in_the_faults(house):
+    patient = house.patient()
+    said = house.post(
+        "order-sign", sandbox=True, draftOrders=bundle(draft(patient), draft(patient, identity="b1") | {"dosageInstruction": ["x"]})
+    ).json
+    assert {"MedicationRequest/b1": "cannot be read: its fields are not as FHIR R4 has them"} == {
+        f["reference"]: f["why"] for f in said["extension"][ASSESSMENT]["faults"] if f["reference"].startswith("MedicationRequest/b")
+    }
 
 
 # --- a new problem ----------------------------------------------------------------------------------

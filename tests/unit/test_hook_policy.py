@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 
@@ -13,7 +14,7 @@ from cds_service.config import Settings
 from cds_service.model.cards import Card
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest, Unsaved
-from cds_service.model.predicates import Age, All, ConditionIs, Manual, Not, Period, Therapy
+from cds_service.model.predicates import Age, All, ConditionIs, Manual, Not, Period, Therapy, parts_of
 from cds_service.model.trials import Cohort, Criterion, Trial
 from cds_service.model.vocabulary import Concept, Drug, DrugClass, Mapped, Vocabulary
 
@@ -276,6 +277,37 @@ def test_the_lines_of_a_draft_never_make_a_card_too_long():
     assert len([line for line in told.split("\n") if line.strip()]) <= 12
     assert "**Watch:**" not in told and "**Open" in told and r"a\_b" in told
     assert before_escalating(card, ["x"], Worse()).detail.count("**Watch:**") == 1
+
+
+def test_a_draft_adds_no_word_that_a_card_never_says():
+    """Whatever criterion of a shipped trial a drug could break: its label stands in the caution."""
+    trials = pipeline.load_rules(Settings.from_environment({})).trials
+    named = [c for t in trials for c in t.criteria if any(isinstance(p, Therapy | Manual) for p in leaves(c.needs))]
+    card = Card("s", "*Read*", "l", "u", "t", "d", (), (), ())
+    said = "\n".join(before_escalating(card, ["rituximab"], Worse([c], [c], [c])).detail for c in named)
+    assert len(named) > 20
+    for never in (
+        r"eligib\w*",
+        r"qualif\w*",
+        r"match\w*",
+        "score",
+        r"recommend\w*",
+        r"urgent\w*",
+        "may benefit",
+        "failed",
+        "takes",
+        r"taking(?! part)",
+        "normal",
+        "please",
+        "!",
+    ):
+        assert not re.search(rf"(?<!\w){never}(?!\w)", said, re.IGNORECASE), never
+
+
+def leaves(p):
+    yield p
+    for part in parts_of(p):
+        yield from leaves(part)
 
 
 def test_the_cohort_on_show_is_the_best_one():
