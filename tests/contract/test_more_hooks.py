@@ -369,9 +369,10 @@ def test_a_new_problem_beside_the_criteria_stays_quiet(house):
     assert new_problem(house, problem(patient, "31996006")).json == {"cards": []}  # vasculitis of no kind: another trial's gate is not opened
 
 
-def test_a_problem_of_another_patient_is_ignored_and_named(house):
+@pytest.mark.parametrize("code", ["77182004", "zzz"])
+def test_a_problem_of_another_patient_is_ignored_and_named(house, code):
     patient = house.patient()
-    mine, other = problem(patient, "F32.9", ICD), problem("p-other", "77182004", identity="o1")
+    mine, other = problem(patient, "F32.9", ICD), problem("p-other", code, identity="o1")
     said = new_problem(house, mine, other, sandbox=True).json
     whole = said["extension"][ASSESSMENT]
     assert {"reference": "Condition/o1", "why": "is about another patient"} in whole["faults"]

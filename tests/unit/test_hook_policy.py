@@ -17,6 +17,7 @@ from cds_service.model.hooks import HookRequest, Unsaved
 from cds_service.model.predicates import Age, All, ConditionIs, Manual, Not, Period, Therapy, parts_of
 from cds_service.model.trials import Cohort, Criterion, Trial
 from cds_service.model.vocabulary import Concept, Drug, DrugClass, Mapped, Vocabulary
+from cds_service.normalise import normalise
 
 AS_OF = date(2026, 11, 1).toordinal()
 LOCAL = "urn:example:codes"
@@ -235,9 +236,18 @@ def test_cards_that_the_new_problem_does_not_concern_take_no_place():
     first, second = trial(), replace(trial(MILD), id="NCT99999999", topic="later")
     rules = replace(rules_of(), trials=(first, second), evaluator=evaluate.compile_rules((first, second), VOCABULARY))
     settings = Settings.from_environment({"CDS_MAX_CARDS": "1"})
-    request = HookRequest("problem-list-item-create", "i", "p1", unsaved=Unsaved(conditions=(problem("depression"),)))
     record = Record("p1", [{"resourceType": "Patient", "id": "p1"}, problem("mn", "old")])
-    assert [c.topic for c in pipeline.decide(request, rules, lambda *_: record, AS_OF, settings)[1]] == ["later"]
+    for name, shown in (("depression", ["later"]), ("iga", ["nct07266181"])):  # of two that it concerns, the first
+        request = HookRequest("problem-list-item-create", "i", "p1", unsaved=Unsaved(conditions=(problem(name),)))
+        assert [c.topic for c in pipeline.decide(request, rules, lambda *_: record, AS_OF, settings)[1]] == shown
+
+
+def test_a_problem_that_is_saved_already_is_one_fact():
+    saved = problem("depression")
+    request = HookRequest("problem-list-item-create", "i", "p1", unsaved=Unsaved(conditions=(saved,)))
+    now = hooks.occasion(request, VOCABULARY, AS_OF)
+    record = Record("p1", [{"resourceType": "Patient", "id": "p1"}, saved], distinct=True)
+    assert len(normalise(hooks.joined(now, record), VOCABULARY, AS_OF).conditions["depression"]) == 1
 
 
 def test_nothing_but_the_problem_list_opens_a_cohort_when_the_problem_was_there_before():
