@@ -37,7 +37,7 @@ check: $(STAMP) ## lint, types, and our own criteria, mappings and fixtures
 serve: $(STAMP) ## the service on 127.0.0.1:8080
 	$(BIN)/cds-service serve
 
-docs: $(STAMP) ## rewrite docs/trials from the criteria
+docs: $(STAMP) ## rewrite docs/trials and docs/ehr from the criteria and the templates
 	$(BIN)/cds-service docs
 
 bench: $(STAMP) ## one hook call against a bare endpoint: p50, p99, ratio

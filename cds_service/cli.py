@@ -117,16 +117,30 @@ def check() -> int:
 
 
 @cli.command()
-@click.option("--to", "directory", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/trials"), show_default=True)
-def docs(directory: Path) -> int:
-    """Write one page a trial: what is read from its record, how, and what only a person can say."""
+@click.option(
+    "--to",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("docs/trials"),
+    show_default=True,
+    help="Folder of the trial pages.",
+)
+@click.option(
+    "--ehr", type=click.Path(file_okay=False, path_type=Path), default=Path("docs/ehr"), show_default=True, help="Folder of the set-up sheets."
+)
+def docs(directory: Path, ehr: Path) -> int:
+    """Write one page a trial (what is read from its record, how, and what only a person can say) and one set-up sheet an EHR."""
+    from cds_service import wire
+    from cds_service.ehr_sheets import Wiring, sheets
     from cds_service.trial_page import coverage
 
-    directory.mkdir(parents=True, exist_ok=True)
-    for trial in _rules(_settings()).trials:
-        page = directory / f"{trial.id}.md"
-        page.write_text(coverage(trial), encoding="utf-8")
-        click.echo(str(page))
+    rules = _rules(_settings())
+    pages = {directory / f"{trial.id}.md": coverage(trial) for trial in rules.trials}
+    wiring = Wiring(wire.SERVICES, rules.templates, wire.REASONS, rules.trials)
+    for path, text in (pages | {ehr / name: text for name, text in sheets(wiring).items()}).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        click.echo(str(path))
     return OK
 
 

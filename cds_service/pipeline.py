@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from cds_service import cards, criteria, evaluate, explain, mappings, wire
+from cds_service import cards, criteria, evaluate, explain, hooks, mappings, wire
 from cds_service.config import Settings
 from cds_service.errors import PreconditionFailed
 from cds_service.model.cards import Card
@@ -75,9 +75,12 @@ def decide(
 
     `mark` is told the name of each phase when it ends, for whoever measures: there is no clock here.
     """
-    record = gather(request, rules.templates)
+    now = hooks.occasion(request, rules.vocabulary, as_of)
+    if now.silent and not (settings.sandbox and rules.templates.keys() <= request.prefetch.keys()):  # nobody is asked for a record that no card needs
+        return Answer(as_of, f"Patient/{request.patient_id}", (), faults=now.faults), ()
+    record = hooks.joined(now, gather(request, rules.templates))
     mark("gather")
-    facts = normalise(record, rules.vocabulary, as_of)
+    facts = hooks.marked(now, normalise(record, rules.vocabulary, as_of))
     mark("normalise")
     if "conditions" in facts.incomplete and not facts.patient.deceased and not rules.evaluator.gate_open(facts):
         raise PreconditionFailed("The problem list could not be read whole, and what was read names no disease of a trial.", missing=("conditions",))
@@ -85,7 +88,9 @@ def decide(
     if settings.sandbox:  # what would change an answer costs more than the answer: docs/decisions/0007
         answer = _explained(answer, facts, rules)
     mark("evaluate")
-    return answer, cards.compose(answer, settings.max_cards, settings.smart_url, rules.orders, rules.names, rules.fresh, rules.costs)
+    most = len(rules.trials) if now.problems else settings.max_cards  # a card that a new problem does not concern takes no other's place
+    found = cards.compose(answer, most, settings.smart_url, rules.orders, rules.names, rules.fresh, rules.costs)
+    return answer, hooks.fitting(now, found, facts, rules.evaluator, rules.names)[: settings.max_cards]
 
 
 def explained(record: Record, rules: Rules, as_of: int) -> tuple[Answer, Facts]:

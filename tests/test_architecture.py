@@ -15,9 +15,9 @@ PACKAGE = ROOT / "cds_service"
 FLOORS = {
     1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected"}
     | {"yaml_lines", "shape", "metrics"},
-    2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "criteria", "mappings", "explain", "reasoning"}
+    2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "ehr_sheets", "criteria", "mappings", "explain", "reasoning"}
     | {"trust", "about"},
-    3: {"pipeline"},
+    3: {"pipeline", "hooks"},
     4: {"web"},
     5: {"app", "cli", "__main__", "batch", "checks", "demo", "server", "gunicorn_conf", "wsgi"},
 }

@@ -12,7 +12,7 @@ import click
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service import cli, metrics, pipeline
+from cds_service import cli, metrics, pipeline, wire
 from cds_service.app import create_app
 from cds_service.config import SETTINGS, Settings, shipped
 from cds_service.errors import BadData
@@ -199,11 +199,37 @@ def test_the_changelog_puts_clinical_behaviour_first() -> None:
     assert re.findall(r"^### (.*)$", text.split("## [")[1], re.MULTILINE)[0] == "Clinical behaviour"
 
 
-def test_trial_pages_are_up_to_date(tmp_path: Path) -> None:
-    assert cli.main(["docs", "--to", str(tmp_path)]) == 0
-    written = {p.name: p.read_text(encoding="utf-8") for p in tmp_path.iterdir()}
-    kept = {p.name: p.read_text(encoding="utf-8") for p in (ROOT / "docs" / "trials").glob("NCT*.md")}
+def test_trial_pages_and_set_up_sheets_are_up_to_date(tmp_path: Path) -> None:
+    assert cli.main(["docs", "--to", str(tmp_path / "trials"), "--ehr", str(tmp_path / "ehr")]) == 0
+    written = {p.relative_to(tmp_path): p.read_text(encoding="utf-8") for p in tmp_path.glob("*/*")}
+    kept = {p.relative_to(ROOT / "docs"): p.read_text(encoding="utf-8") for name in ("trials", "ehr") for p in (ROOT / "docs" / name).glob("*.md")}
     assert written == kept, "run: make docs"
+
+
+def test_every_hook_is_told_of() -> None:
+    assert set(wire.HOOKS) <= set(re.findall(r"^\| `([a-z-]+)` \|", README, re.MULTILINE))
+    assert all(f"`{name}`" in CONFIGURATION for name in wire.SERVICES)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "ehr").glob("*.md")), ids=lambda p: p.name)
+def test_calls_of_a_set_up_sheet_are_answered(page: Path, client: FlaskClient) -> None:
+    calls = re.findall(r"^curl -s http://127\.0\.0\.1:8080(/cds-services/\S+) .*-d @(\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert calls
+    for path, body in calls:
+        answer = client.post(path, data=(ROOT / body).read_bytes(), content_type="application/json")
+        assert answer.status_code == 200 and answer.get_json()["cards"], (path, body)
+
+
+@pytest.mark.parametrize("page", ["epic.md", "sandbox.md", "oracle.md"])
+def test_a_set_up_sheet_names_every_address_topic_and_query(page: str, client: FlaskClient) -> None:
+    text = (ROOT / "docs" / "ehr" / page).read_text(encoding="utf-8")
+    services = client.get("/cds-services").get_json()["services"]
+    assert all(f"/cds-services/{s['id']}`" in text for s in services)
+    if page != "sandbox.md":
+        token = "{{context.patientId}}" if page == "epic.md" else "12345"
+        assert all(t.replace("{{context.patientId}}", token) in text for t in services[0]["prefetch"].values())
+        topics = {t.topic for t in pipeline.load_rules(Settings.from_environment({})).trials}
+        assert all(f"`{topic}`" in text and topic.isalnum() and len(topic) <= 100 for topic in topics)
 
 
 def test_the_demo_tells_of_every_fixture() -> None:

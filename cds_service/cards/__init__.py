@@ -45,6 +45,11 @@ def compose(
     return tuple(_card(sides(a, answer, costs), answer, smart_url, orders, names, fresh) for a in islice(best.values(), max(maximum, 0)))
 
 
+def on_show(assessments: Iterable[Assessment]) -> Assessment:
+    """Of the cohorts of a card the one that it speaks of."""
+    return min((a for a in assessments if _worth_a_card(a)), key=_rank)
+
+
 def _card(found: Sides, answer: Answer, smart_url: str, orders: Mapping[str, Coding], names: Mapping[str, str], fresh: Mapping[str, int]) -> Card:
     trial = found.assessment.trial
     return Card(

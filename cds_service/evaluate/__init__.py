@@ -57,6 +57,10 @@ class Evaluator:
         """Whether any cohort's disease is on record."""
         return not facts.patient.deceased and any(_is_open(c, facts) for c in self.cohorts)
 
+    def open_cohorts(self, facts: Facts) -> set[tuple[str, str]]:
+        """Trial and cohort of every disease on record."""
+        return {(c.trial.id, c.cohort.id) for c in self.cohorts if _is_open(c, facts)}
+
     def assess(self, facts: Facts, closed_too: bool = True) -> tuple[Assessment, ...]:
         """One assessment a cohort, in the order of the criteria files.
 

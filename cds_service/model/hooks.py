@@ -17,9 +17,35 @@ class Access:
     token: str = field(default="", repr=False)
 
 
+PATIENT_VIEW = "patient-view"
+ENCOUNTER_START = "encounter-start"
+ORDER_SELECT = "order-select"
+ORDER_SIGN = "order-sign"
+PROBLEM_CREATE = "problem-list-item-create"
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """FHIR resources that the context itself brings, and that need not be on the record: drafts and new problems.
+
+    orders: the drafts in question (of order-select only those just selected). beside: the Medications of that
+    Bundle, by every id that a draft may name. conditions: new problems. Each has an id that is a text.
+    """
+
+    orders: tuple[dict[str, object], ...] = ()
+    beside: tuple[dict[str, object], ...] = ()
+    conditions: tuple[dict[str, object], ...] = ()
+
+
+NOTHING_UNSAVED = Unsaved()
+
+
 @dataclass(frozen=True, slots=True)
 class HookRequest:
-    """`prefetch` keeps the three silences apart: key absent, None, or what was sent."""
+    """`prefetch` keeps the three silences apart: key absent, None, or what was sent.
+
+    `trigger`: the number of the EHR's own trigger where one hook stands for several (Epic); empty elsewhere.
+    """
 
     hook: str
     instance: str
@@ -30,3 +56,5 @@ class HookRequest:
     access: Access | None = None
     as_of: date | None = None
     client: Client = OPEN
+    unsaved: Unsaved = field(default=NOTHING_UNSAVED, repr=False)
+    trigger: str = ""

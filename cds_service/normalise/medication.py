@@ -14,6 +14,7 @@ from cds_service.normalise.values import as_float
 
 _ORDERED = frozenset({"active", "completed", "stopped", "on-hold"})
 _NOT_ORDERED = frozenset({"cancelled", "draft", "entered-in-error", "unknown"})
+_DRAFTED = frozenset({"draft", "active"})
 _INTENTS = ORDERS | {"proposal", "plan", "option"}
 _TAKEN = frozenset({"active", "completed", "stopped", "on-hold"})
 _NOT_TAKEN = frozenset({"intended", "not-taken", "entered-in-error", "unknown"})
@@ -38,6 +39,15 @@ def read_request(desk: Desk, resource: Json, reference: str) -> None:
     if resource.get("doNotPerform") is True:
         return
     _add(desk, resource, reference, drugs, "order", "prescribed", _ordered(desk, resource), resource.get("dosageInstruction"))
+
+
+def read_draft(desk: Desk, resource: Json, reference: str) -> None:
+    """An order that nobody has signed, as if it began on the day in question: its own dates lie ahead."""
+    drugs = _drugs(desk, resource, reference)
+    if drugs and resource["status"] in _DRAFTED and resource.get("doNotPerform") is not True:
+        today = desk.as_of
+        course = (today, today), (0, 0), True, dates.iso(today)
+        _add(desk, resource, reference, drugs, "order", "drafted", course, resource.get("dosageInstruction"))
 
 
 def read_statement(desk: Desk, resource: Json, reference: str) -> None:

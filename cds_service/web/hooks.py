@@ -49,9 +49,9 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
 
     @routes.post("/cds-services/<service>", strict_slashes=False)
     def call(service: str) -> Response:
-        if service != wire.SERVICE:
-            raise NotFound(f"No such service. There is {wire.SERVICE}.")
-        asked = g.asked = replace(wire.read_request(_body(read_body), sandbox=settings.sandbox), client=g.client)
+        if service not in wire.SERVICES:
+            raise NotFound(f"No such service. There are {', '.join(wire.SERVICES)}.")
+        asked = g.asked = replace(wire.read_request(_body(read_body), sandbox=settings.sandbox, service=service), client=g.client)
         g.watch.mark("parse")
         as_of = asked.as_of or settings.as_of or today()
         answer, cards = decide(asked, rules, gather, as_of.toordinal(), settings)
@@ -60,7 +60,7 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
         response = json_response(said)
         g.served = (answer, cards)
         g.watch.mark("respond")
-        _log_answer(answer, said)
+        _log_answer(asked.trigger, answer, said)
         return response
 
     @routes.get("/health", strict_slashes=False)
@@ -102,11 +102,12 @@ def _data() -> bytes:
     return raw
 
 
-def _log_answer(answer: Answer, said: Mapping[str, object]) -> None:
+def _log_answer(trigger: str, answer: Answer, said: Mapping[str, object]) -> None:
     """Ids of the cards served, for the share that is ignored; not which trials they name."""
     cards = said["cards"]
     log.event(
         "answered",
+        trigger=trigger,
         cards=[card["uuid"] for card in cards] if isinstance(cards, list) else None,
         incomplete=[name for name, _ in answer.incomplete],
         milliseconds=round(g.watch.seconds() * 1000, 1),

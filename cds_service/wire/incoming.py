@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from cds_service.errors import BadRequest, Unprocessable
 from cds_service.model.hooks import Access, HookRequest
+from cds_service.wire import contexts
 
-HOOK = "patient-view"
 AS_OF = "org.cds-service.as-of"
 #: A UUID of any version: Epic sends version 1.
 _INSTANCE = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
@@ -21,14 +21,14 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
-def read_request(body: object, *, sandbox: bool = False) -> HookRequest:
-    """Raises BadRequest (malformed) or Unprocessable (another hook). Unknown members are left alone."""
+def read_request(body: object, *, sandbox: bool = False, service: str = contexts.SERVICE) -> HookRequest:
+    """Raises BadRequest (malformed) or Unprocessable (a hook that `service` does not answer). Unknown members are left alone."""
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.")
     request: Mapping[str, object] = body
     hook = _text(request, "hook")
-    if hook != HOOK:
-        raise Unprocessable(f"This service answers the hook {HOOK} only.")
+    if hook not in contexts.answered_by(service):
+        raise Unprocessable(f"{service} answers {' and '.join(contexts.answered_by(service))} only.")
     instance = _text(request, "hookInstance")
     if not _INSTANCE.fullmatch(instance):
         raise BadRequest("hookInstance must be a UUID.")
@@ -39,15 +39,19 @@ def read_request(body: object, *, sandbox: bool = False) -> HookRequest:
     user = _text(context, "userId", "context.")
     if not _USER.fullmatch(user):
         raise BadRequest("context.userId must be a resource type and an id, like Practitioner/abc.")
+    extension = _optional_object(request, "extension")
+    encounter, unsaved = contexts.read(hook, context)
     return HookRequest(
         hook=hook,
         instance=instance,
         patient_id=patient[1],
         user_id=user,
-        encounter_id=_text(context, "encounterId", "context.") if context.get("encounterId") is not None else "",
+        encounter_id=encounter,
         prefetch=_optional_object(request, "prefetch"),
         access=_access(request),
-        as_of=_as_of(_optional_object(request, "extension"), sandbox),
+        as_of=_as_of(extension, sandbox),
+        unsaved=unsaved,
+        trigger=contexts.trigger(extension),
     )
 
 

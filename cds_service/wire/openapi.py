@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from cds_service import __version__
-from cds_service.wire.incoming import HOOK
-from cds_service.wire.outgoing import ASSESSMENT, SERVICE
+from cds_service.wire.contexts import HOOKS, SERVICES
+from cds_service.wire.outgoing import ASSESSMENT
 
 _SCHEMAS = Path(__file__).parent / "schemas"
 _JSON, _HTML, _TEXT = "application/json", "text/html", "text/plain"
@@ -81,7 +81,7 @@ def _operation(route: str, answers: tuple[int, ...]) -> dict[str, object]:
         "responses": {str(status): _answer(words, status) for status in answers if status != 405},  # 405 belongs to the methods that are not here
     }
     if "{id}" in route:
-        operation["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"enum": [SERVICE]}}]
+        operation["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"enum": list(SERVICES)}}]
     if words.asks:
         operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": _ref(words.asks)}}}
     return operation
@@ -101,7 +101,7 @@ def _components() -> dict[str, Any]:
     for name in ("request", "discovery", "response", "error"):
         _add(found, name.capitalize(), orjson.loads((_SCHEMAS / f"{name}.json").read_bytes()))
     _add(found, "Assessment", orjson.loads((_SCHEMAS.parents[1] / "assessment.schema.json").read_bytes()))
-    found["Request"]["properties"]["hook"] = {"enum": [HOOK]}
+    found["Request"]["properties"]["hook"] = {"enum": list(HOOKS)}
     for holder in (found["Response"], found["Response.card"]):
         holder["properties"]["extension"] = {"type": "object", "properties": {ASSESSMENT: _ref("Assessment")}}
     return found

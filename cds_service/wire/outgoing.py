@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from uuid import uuid4
 
 from cds_service.model.cards import Card, Suggestion
+from cds_service.model.hooks import ENCOUNTER_START, ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW, PROBLEM_CREATE
 from cds_service.model.outcomes import Answer
 from cds_service.wire import drafts
 from cds_service.wire.assessments import cohort_json, whole
-from cds_service.wire.incoming import HOOK
+from cds_service.wire.contexts import SERVICES
 
-SERVICE = "cell-therapy-trials"
 ASSESSMENT = "org.cds-service.assessment"
 TOPICS = "urn:cds-service:topics"
-OVERRIDE_REASONS = "urn:cds-service:override-reasons"
+OVERRIDEREASONS = "urn:cds-service:override-reasons"
 
-_REASONS = [
-    {"system": OVERRIDE_REASONS, "code": code, "display": display}
+REASONS = [
+    {"system": OVERRIDEREASONS, "code": code, "display": display}
     for code, display in (
         ("not-suitable", "Not suitable, in my judgement"),
         ("already-discussed", "Already discussed"),
@@ -44,29 +44,42 @@ _ISSUES = {
 }
 
 
+_TRIALS = "Which CAR-T and CAR-NK trials a patient's record does not rule out, what is missing to decide, and the evidence for each criterion"
+#: Hook -> when it speaks, for whoever reads discovery.
+_WHEN: Mapping[str, str] = {
+    PATIENT_VIEW: "when a chart is opened",
+    ENCOUNTER_START: "when a visit starts",
+    ORDER_SELECT: "when a new immunosuppressant or biologic is selected, with the criteria that the draft order would break",
+    ORDER_SIGN: "when a new immunosuppressant or biologic is to be signed, with the criteria that the draft order would break",
+    PROBLEM_CREATE: "when a new problem opens a trial or is evidence for one of its criteria",
+}
+
+
 def discovery(templates: Mapping[str, str]) -> dict[str, object]:
-    service: dict[str, object] = {
-        "hook": HOOK,
-        "id": SERVICE,
+    """One service a hook, all with the same templates."""
+    return {"services": [_service(name, hook, templates) for name, hook in SERVICES.items()]}
+
+
+def _service(name: str, hook: str, templates: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {
+        "hook": hook,
+        "id": name,
         "title": "Cell therapy trials for kidney and rheumatic disease",
-        "description": (
-            "Says which CAR-T and CAR-NK trials a patient's record does not rule out, what is missing to decide, "
-            "and the evidence for each criterion. Supports judgement; the study team decides."
-        ),
+        "description": f"{_TRIALS}, {_WHEN[hook]}. Supports judgement; the study team decides.",
         "usageRequirements": (
             "Patient and Condition are required, by prefetch or by FHIR server and access token. "
             "Any other list that cannot be read is named in the card."
         ),
     }
     if templates:
-        service["prefetch"] = dict(templates)
-    return {"services": [service]}
+        found["prefetch"] = dict(templates)
+    return found
 
 
 def response(answer: Answer, cards: tuple[Card, ...], *, sandbox: bool = False) -> dict[str, object]:
     """In the sandbox the response itself carries the whole assessment, cards or none."""
     found: dict[str, object] = {"cards": [_card(card, answer) for card in cards]}
-    if sandbox:
+    if sandbox and answer.assessments:  # none: nothing was read, since no draft concerned us
         found["extension"] = {ASSESSMENT: whole(answer, map(cohort_json, answer.assessments))}
     return found
 
@@ -87,7 +100,7 @@ def _card(card: Card, answer: Answer) -> dict[str, object]:
             "url": card.source_url,
             "topic": {"system": TOPICS, "code": card.topic, "display": card.topic_display},
         },
-        "overrideReasons": _REASONS,
+        "overrideReasons": REASONS,
         "extension": {ASSESSMENT: whole(answer, map(cohort_json, card.assessments), card.topic)},
     }
     if card.suggestions:

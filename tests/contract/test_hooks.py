@@ -135,8 +135,9 @@ def test_discovery_names_the_service_and_what_to_prefetch(client, path):
     assert (answer.status_code, answer.mimetype) == (200, "application/json")
     DISCOVERY.validate(answer.json)
     no_empties(answer.json)
-    (service,) = answer.json["services"]
+    service, *others = answer.json["services"]
     assert (service["id"], service["hook"], service["prefetch"]) == ("cell-therapy-trials", "patient-view", RULES.templates)
+    assert all(other["prefetch"] == RULES.templates for other in others)
 
 
 def test_cards_are_answered_as_the_standard_says(client):
@@ -262,7 +263,7 @@ SHOWN = {
     ("POST /cds-services/{id}", 405): lambda: client_of().get(SERVICE),
     ("POST /cds-services/{id}", 412): lambda: client_of(refuses).post(SERVICE, json=request()),
     ("POST /cds-services/{id}", 413): lambda: client_of(environ={"CDS_MAX_BODY": "1024"}).post(SERVICE, json=request(padding="x" * 1024)),
-    ("POST /cds-services/{id}", 422): lambda: client_of().post(SERVICE, json=request(hook="order-sign")),
+    ("POST /cds-services/{id}", 422): lambda: client_of().post(SERVICE, json=request(hook="encounter-discharge")),
     ("GET /cds-services", 401): lambda: locked().get("/cds-services"),
     ("GET /cds-services", 429): lambda: busy().get("/cds-services", headers=callers.bearer(aud=callers.DISCOVERY)),
     ("POST /cds-services/{id}", 401): lambda: locked().post(SERVICE, json=request()),

@@ -82,9 +82,11 @@ def test_a_malformed_request_is_told_what_is_wrong_and_not_what_it_said(given, w
     assert refused.value.__cause__ is None
 
 
-@pytest.mark.parametrize("hook", ["order-sign", "Patient-View", HUSH])
+@pytest.mark.parametrize("hook", ["encounter-discharge", "Patient-View", HUSH])
 def test_another_hook_is_unprocessable(hook):
-    with pytest.raises(Unprocessable, match="This service answers the hook patient-view only") as refused:
+    with pytest.raises(
+        Unprocessable, match=r"cell-therapy-trials answers patient-view and encounter-start and order-select and order-sign and .* only\."
+    ) as refused:
         wire.read_request({**FINE, "hook": hook})
     assert refused.value.status == 422
     assert HUSH not in str(refused.value)

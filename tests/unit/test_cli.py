@@ -295,9 +295,10 @@ def test_a_bad_fixture_is_found(text: str, line: int, said: str, tmp_path: Path)
     assert faults and faults[0].line == line and said in faults[0].message
 
 
-def test_docs_writes_one_page_a_trial(run, tmp_path: Path) -> None:
-    ran = run("docs", "--to", str(tmp_path / "trials"))
+def test_docs_writes_one_page_a_trial_and_one_sheet_an_ehr(run, tmp_path: Path) -> None:
+    ran = run("docs", "--to", str(tmp_path / "trials"), "--ehr", str(tmp_path / "ehr"))
     assert ran.status == 0
+    assert sorted(p.name for p in (tmp_path / "ehr").iterdir()) == ["epic.md", "oracle.md", "sandbox.md"]
     assert sorted(p.name for p in (tmp_path / "trials").iterdir()) == sorted(f"{trial}.md" for trial in TRIALS)
 
 
