@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask_cors import CORS
@@ -14,7 +15,10 @@ from cds_service.config import Settings
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest
 from cds_service.pipeline import Rules
-from cds_service.web import faults, hooks, log
+from cds_service.web import faults, feedback, hooks, log, memory
+
+if TYPE_CHECKING:
+    from cds_service.store import Store
 
 
 def create_app(
@@ -23,7 +27,9 @@ def create_app(
     decide: hooks.Decide = pipeline.decide,
     gather: hooks.Gather | None = None,
     today: Callable[[], date] | None = None,
+    store: Store | None = None,
 ) -> Flask:
+    """Without a store nothing is recorded, no card is muted, and feedback is refused (404)."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     # By name: a wildcard never covers Authorization. After every answer, errors too, or a browser hides them.
@@ -36,7 +42,12 @@ def create_app(
         max_age=3600,
     )
     faults.register(app)
-    app.register_blueprint(hooks.blueprint(rules, settings, decide, gather or _gatherer(app, settings), today or _today))
+    remembered = None
+    if store is not None:
+        store.notice = memory.told
+        remembered = memory.Memory(store, settings)
+    app.register_blueprint(hooks.blueprint(rules, settings, decide, gather or _gatherer(app, settings), today or _today, remembered))
+    app.register_blueprint(feedback.blueprint(rules, store))
     wire.prepare()
     log.start()
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +41,11 @@ class Settings:
     fetch_budget: float = 2.0
     max_body: int = 16 * 1024 * 1024
     smart_url: str = ""
+    database_url: str = field(default="", repr=False)  #: "": the default place; may hold a password
+    hash_key: str = field(default="", repr=False)
+    mute_days: int = 180
+    repeat_days: int = 0
+    silent: bool = False
     sandbox: bool = False
     as_of: date | None = None
 
@@ -124,6 +129,18 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _key(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("must be 32 characters or more; make one with: openssl rand -hex 32")
+    return text
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in ("yes", "no"):
+        raise ValueError("must be yes or no")
+    return text.lower() == "yes"
+
+
 def _web_address(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -151,6 +168,35 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CDS_FETCH_BUDGET", "2", "Seconds that all questions to the FHIR server may take together, from 0.05 to 60.", "fetch_budget", _seconds),
     Setting("CDS_MAX_BODY", "16777216", "Largest request, and largest answer of a FHIR server, in bytes.", "max_body", _whole(1024, 1024**3)),
     Setting("CDS_SMART_URL", "", "Launch address of the SMART sidebar. Set: cards carry the link `See every criterion`.", "smart_url", _web_address),
+    Setting(
+        "CDS_DATABASE_URL",
+        "",
+        "Where served cards and feedback are kept: `sqlite:////path`, `postgresql://…`, or `none`. Default: a SQLite file (docs/feedback.md).",
+        "database_url",
+        str,
+    ),
+    Setting(
+        "CDS_HASH_KEY",
+        "",
+        "Key of the hashes that stand for patients, 32 characters or more. Default: made once beside the SQLite file; PostgreSQL needs it.",
+        "hash_key",
+        _key,
+    ),
+    Setting(
+        "CDS_MUTE_DAYS",
+        "180",
+        "Days that a trial stays silent after feedback unless the data change; 0: none.",
+        "mute_days",
+        _whole(0, 3650),
+    ),
+    Setting(
+        "CDS_REPEAT_DAYS",
+        "0",
+        "Days without an unchanged card again to the same clinician; 0: shown every time.",
+        "repeat_days",
+        _whole(0, 365),
+    ),
+    Setting("CDS_SILENT", "no", "`yes`: evaluate and record, and show no card to anybody (for roll-out).", "silent", _yes_or_no),
     Setting("CDS_SAMPLES", "", "Directory of more synthetic Bundles for the demo (.json, .json.gz). Default: none.", "samples", _directory),
 )
 _BY_NAME: Mapping[str, Setting] = {s.name: s for s in SETTINGS}

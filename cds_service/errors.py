@@ -4,12 +4,14 @@ CdsServiceError
 ├── BadData            a file of ours is wrong (criteria, mappings): carries every fault with its line
 ├── BadInput           a Bundle or file given on the command line cannot be used
 ├── BadSetting         a CDS_* setting is wrong
+├── StoreDown          the store cannot be read or written; nothing was
 └── HookError          a hook request cannot be answered: has an HTTP status
     ├── BadRequest         400 malformed
     ├── NotFound           404 no such service
     ├── TooLarge           413
     ├── Unprocessable      422 wrong hook, wrong type
-    └── PreconditionFailed 412 required data cannot be had
+    ├── PreconditionFailed 412 required data cannot be had
+    └── Unavailable        503 try again later
 """
 
 from __future__ import annotations
@@ -46,6 +48,10 @@ class BadSetting(CdsServiceError):
     """One line: the setting, what is wrong with it, what it may be."""
 
 
+class StoreDown(CdsServiceError):
+    """One line, fit to print."""
+
+
 class HookError(CdsServiceError):
     status = 500
 
@@ -72,3 +78,11 @@ class TooLarge(HookError):
 
 class Unprocessable(HookError):
     status = 422
+
+
+class Unavailable(HookError):
+    status = 503
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        self.retry_after = retry_after  #: seconds
+        super().__init__(message)

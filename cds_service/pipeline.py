@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from cds_service import cards, criteria, evaluate, explain, mappings, wire
@@ -19,6 +19,8 @@ from cds_service.normalise import normalise
 
 #: Reads what a request needs: prefetch, and the FHIR server for the rest.
 Gather = Callable[[HookRequest, Mapping[str, str]], Record]
+#: Trial ids to keep silent, of the trials worth a card: given the best patient group of each, best first. Only asked if there is one.
+Quiet = Callable[[Sequence[Assessment]], Set[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ def assess(record: Record, rules: Rules, as_of: int) -> Answer:
     return _answer(normalise(record, rules.vocabulary, as_of), rules)
 
 
-def decide(request: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings) -> tuple[Answer, tuple[Card, ...]]:
+def decide(
+    request: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings, quiet: Quiet | None = None
+) -> tuple[Answer, tuple[Card, ...]]:
     """A hook request to its answer and cards. Raises PreconditionFailed when required data cannot be had."""
     record = gather(request, rules.templates)
     facts = normalise(record, rules.vocabulary, as_of)
@@ -73,7 +77,11 @@ def decide(request: HookRequest, rules: Rules, gather: Gather, as_of: int, setti
     answer = _answer(facts, rules, closed_too=settings.sandbox)
     if settings.sandbox:  # what would change an answer costs more than the answer: docs/decisions/0007
         answer = _explained(answer, facts, rules)
-    return answer, cards.compose(answer, settings.max_cards, settings.smart_url, rules.orders, rules.names, rules.fresh, rules.costs)
+    chosen = cards.worthy(answer)
+    if chosen and quiet is not None:
+        silent = quiet(chosen)
+        chosen = tuple(a for a in chosen if a.trial.id not in silent)  # before the cut: who is silent takes nobody's place
+    return answer, cards.compose(answer, settings.max_cards, settings.smart_url, rules.orders, rules.names, rules.fresh, rules.costs, chosen)
 
 
 def explained(record: Record, rules: Rules, as_of: int) -> tuple[Answer, Facts]:

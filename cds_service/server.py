@@ -13,6 +13,7 @@ from gunicorn.app.base import BaseApplication
 from cds_service import __version__, app, pipeline
 from cds_service.config import LOOPBACK, Settings
 from cds_service.errors import BadSetting
+from cds_service.store import open_store
 
 #: Threads keep connections alive and let a slow FHIR server delay one caller instead of all.
 THREADS = 4
@@ -28,7 +29,13 @@ def run(settings: Settings, host: str, port: int, workers: int) -> int:
     click.echo(f"cds-service {__version__} on {where}: {len(rules.trials)} trials, {workers} worker{'s'[: workers > 1]}{mode}", err=True)
     if host not in LOOPBACK:
         click.echo("plain HTTP beyond loopback: put a TLS proxy before it, EHRs require https", err=True)
-    Service(app.create_app(rules, settings), options(host, port, workers)).run()
+    store, remembered = open_store(settings)
+    click.echo(remembered, err=True)
+    if settings.silent and store is None:
+        raise BadSetting("silent mode is for recording what would be shown, and there is no store: set CDS_DATABASE_URL")
+    if settings.silent:
+        click.echo("SILENT: every patient is evaluated and recorded, and no card is shown to anybody (CDS_SILENT or --silent)", err=True)
+    Service(app.create_app(rules, settings, store=store), options(host, port, workers)).run()
     return 0
 
 

@@ -14,10 +14,10 @@ PACKAGE = ROOT / "cds_service"
 
 FLOORS = {
     1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected"},
-    2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "criteria", "mappings", "explain", "reasoning"},
+    2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "criteria", "mappings", "explain", "reasoning", "store"},
     3: {"pipeline"},
     4: {"web"},
-    5: {"app", "cli", "__main__", "batch", "checks", "demo", "server"},
+    5: {"app", "cli", "__main__", "batch", "checks", "demo", "server", "feedback_report"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
@@ -30,7 +30,10 @@ ONLY_IN = {
     "jsonschema": {"criteria"},
     "requests": {"fetch", "demo"},
     "rich": {"demo"},
-    "click": {"cli", "batch", "checks", "server"},
+    "click": {"cli", "batch", "checks", "server", "feedback_report"},
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "psycopg": {"store"},
     "fhir": {"normalise", "wire", "checks"},
     "pint": {"units"},
     "ucumvert": {"units"},

@@ -10,7 +10,7 @@ from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from cds_service import wire
-from cds_service.errors import HookError
+from cds_service.errors import HookError, Unavailable
 from cds_service.web import log
 
 #: What werkzeug raises by itself, in our words.
@@ -35,7 +35,10 @@ def json_response(body: object, status: int = 200) -> Response:
 
 def _refused(fault: HookError) -> Response:
     log.event("refused", status=fault.status, hookInstance=_instance(), missing=fault.missing)
-    return json_response(wire.error(fault.status, str(fault)), fault.status)
+    answer = json_response(wire.error(fault.status, str(fault)), fault.status)
+    if isinstance(fault, Unavailable):
+        answer.headers["Retry-After"] = str(fault.retry_after)
+    return answer
 
 
 def _too_deep(fault: RecursionError) -> Response:

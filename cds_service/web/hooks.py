@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 
 import orjson
 from flask import Blueprint, Response, g, request
@@ -19,9 +20,11 @@ from cds_service.model.outcomes import Answer
 from cds_service.pipeline import Rules
 from cds_service.web import log
 from cds_service.web.faults import json_response
+from cds_service.web.memory import Memory, topics
 
 Gather = Callable[[HookRequest, Mapping[str, str]], Record]
-Decide = Callable[[HookRequest, Rules, Gather, int, Settings], tuple[Answer, tuple[Card, ...]]]
+#: `pipeline.decide`; with a store it is also given `quiet`.
+Decide = Callable[..., tuple[Answer, tuple[Card, ...]]]
 
 #: Every status that each route can answer with; the manual and the tests read this.
 STATUSES: Mapping[str, tuple[int, ...]] = {
@@ -31,7 +34,7 @@ STATUSES: Mapping[str, tuple[int, ...]] = {
 }
 
 
-def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, today: Callable[[], date]) -> Blueprint:
+def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, today: Callable[[], date], memory: Memory | None = None) -> Blueprint:
     routes = Blueprint("hooks", __name__)
     discovery = wire.discovery(rules.templates)
 
@@ -44,10 +47,16 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
         if service != wire.SERVICE:
             raise NotFound(f"No such service. There is {wire.SERVICE}.")
         started = time.perf_counter()
-        asked = wire.read_request(_body(), sandbox=settings.sandbox)
+        asked = wire.read_request(body(), sandbox=settings.sandbox)
         as_of = asked.as_of or settings.as_of or today()
-        answer, cards = decide(asked, rules, gather, as_of.toordinal(), settings)
+        visit = None if memory is None else memory.visit(asked)
+        chosen = decide if visit is None else partial(decide, quiet=visit.quiet)
+        answer, cards = chosen(asked, rules, gather, as_of.toordinal(), settings)
         said = wire.response(answer, cards, sandbox=settings.sandbox)
+        if visit is not None:
+            visit.served(topics(said))
+        if settings.silent:
+            said["cards"] = []
         response = json_response(said)
         _log_answer(asked, answer, said, started)
         return response
@@ -59,14 +68,14 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
     return routes
 
 
-def _body() -> object:
+def body() -> object:
     """The body as JSON. orjson refuses NaN, Infinity, bytes that are no UTF-8 and more than 1,024 levels."""
     try:
-        body: object = orjson.loads(request.get_data(cache=False))
+        found: object = orjson.loads(request.get_data(cache=False))
     except orjson.JSONDecodeError:
         raise BadRequest("The body is not JSON (UTF-8, no NaN or Infinity, at most 1,024 levels deep).") from None
-    g.instance = wire.instance_of(body)
-    return body
+    g.instance = wire.instance_of(found)
+    return found
 
 
 def _log_answer(asked: HookRequest, answer: Answer, said: Mapping[str, object], started: float) -> None:

@@ -20,6 +20,7 @@ _REASONS = [
     {"system": OVERRIDE_REASONS, "code": code, "display": display}
     for code, display in (
         ("not-suitable", "Not suitable, in my judgement"),
+        ("known-not-eligible", "Already known not eligible"),
         ("already-discussed", "Already discussed"),
         ("patient-declines", "Patient does not want a trial"),
         ("in-another-trial", "Already in another trial"),
@@ -30,7 +31,16 @@ _REASONS = [
 ]
 
 #: HTTP status → FHIR issue type of the error body.
-_ISSUES = {400: "invalid", 404: "not-found", 405: "not-supported", 412: "required", 413: "too-long", 422: "not-supported", 500: "exception"}
+_ISSUES = {
+    400: "invalid",
+    404: "not-found",
+    405: "not-supported",
+    412: "required",
+    413: "too-long",
+    422: "not-supported",
+    500: "exception",
+    503: "transient",
+}
 
 
 def discovery(templates: Mapping[str, str]) -> dict[str, object]:

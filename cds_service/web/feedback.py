@@ -1,0 +1,53 @@
+"""Feedback over HTTP: what clinicians did with the cards. Reads a body, keeps the entries, says which it could not keep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response
+
+from cds_service import wire
+from cds_service.errors import NotFound, StoreDown, Unavailable
+from cds_service.model.served import Feedback
+from cds_service.pipeline import Rules
+from cds_service.web import log
+from cds_service.web.faults import json_response
+from cds_service.web.hooks import body
+from cds_service.web.memory import client_name
+
+if TYPE_CHECKING:
+    from cds_service.store import Store
+
+STATUSES: Mapping[str, tuple[int, ...]] = {"POST /cds-services/{id}/feedback": (200, 400, 404, 405, 413, 503)}
+
+RETRY_AFTER = 60  #: seconds
+
+
+def blueprint(rules: Rules, store: Store | None, clock: Callable[[], float] = time.time) -> Blueprint:
+    routes = Blueprint("feedback", __name__)
+    criteria = frozenset(c.id for t in rules.trials for c in t.criteria)
+
+    @routes.post("/cds-services/<service>/feedback", strict_slashes=False)
+    def feedback(service: str) -> Response:
+        if service != wire.SERVICE:
+            raise NotFound(f"No such service. There is {wire.SERVICE}.")
+        if store is None:
+            raise NotFound("This service keeps no feedback (CDS_DATABASE_URL is none, or it is a sandbox).")
+        entries, refused = wire.read_feedback(body(), criteria)
+        if entries:
+            _keep(store, entries, int(clock()))
+        log.event("feedback", cards=[e.card for e in entries], outcomes=[e.outcome for e in entries], refused=len(refused) or None)
+        return json_response(wire.feedback_answer(len(entries), refused), 200 if entries else 400)
+
+    return routes
+
+
+def _keep(store: Store, entries: tuple[Feedback, ...], now: int) -> None:
+    try:
+        store.hear(entries, client_name(), now)
+    except StoreDown:
+        raise Unavailable(
+            "Feedback cannot be kept at the moment. Nothing of this request was kept: send it again.", retry_after=RETRY_AFTER
+        ) from None
