@@ -1,8 +1,9 @@
 """What an answer rests on → one keyed hash, which is the same as long as the deciding data are.
 
 Time alone does not change it: a result that grows stale, a birthday or a window that ends are no
-news from the record. Of each criterion goes in what was read (reference, date, value), and that a
-list could not be read; its outcome does not, since the same data can give another one on another day.
+news from the record. What was read goes in (reference, date, value), and which criteria wait for a
+list that could not be read. Outcomes do not: the same data can give others on another day. Nor does
+it matter which criterion rests on a result: when one grows stale, another of several ways may count.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _UNREAD = ("unavailable", "truncated")
 def look(assessment: Assessment, patient: str, keys: Keys) -> Look:
     """`patient` is a keyed hash: the same data in two patients give two fingerprints."""
     trial, cohort = assessment.trial, assessment.cohort.id
-    parts = sorted([part for outcome in assessment.outcomes for part in _parts(outcome)])
+    parts = sorted({part for outcome in assessment.outcomes for part in _parts(outcome)})
     return Look(
         trial.id,
         cohort,
@@ -38,4 +39,4 @@ def _parts(outcome: Outcome) -> Iterable[str]:
     for reference, date, value, *_ in finding.evidence:
         if reference.startswith("Patient/"):
             value = ""  # the age grows by itself
-        yield f"{criterion.id}\x1e{reference}\x1e{date}\x1e{value}"
+        yield f"{reference}\x1e{date}\x1e{value}"

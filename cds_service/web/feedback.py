@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response
 
 from cds_service import wire
 from cds_service.errors import NotFound, StoreDown, Unavailable
-from cds_service.model.served import Feedback
+from cds_service.model.served import ACCEPTED, Feedback
 from cds_service.pipeline import Rules
 from cds_service.web import log
 from cds_service.web.faults import json_response
 from cds_service.web.hooks import body
-from cds_service.web.memory import client_name
+from cds_service.web.memory import client_name, now
 
 if TYPE_CHECKING:
     from cds_service.store import Store
@@ -25,7 +24,7 @@ STATUSES: Mapping[str, tuple[int, ...]] = {"POST /cds-services/{id}/feedback": (
 RETRY_AFTER = 60  #: seconds
 
 
-def blueprint(rules: Rules, store: Store | None, clock: Callable[[], float] = time.time) -> Blueprint:
+def blueprint(rules: Rules, store: Store | None) -> Blueprint:
     routes = Blueprint("feedback", __name__)
     criteria = frozenset(c.id for t in rules.trials for c in t.criteria)
 
@@ -37,16 +36,17 @@ def blueprint(rules: Rules, store: Store | None, clock: Callable[[], float] = ti
             raise NotFound("This service keeps no feedback (CDS_DATABASE_URL is none, or it is a sandbox).")
         entries, refused = wire.read_feedback(body(), criteria)
         if entries:
-            _keep(store, entries, int(clock()))
-        log.event("feedback", cards=[e.card for e in entries], outcomes=[e.outcome for e in entries], refused=len(refused) or None)
+            _keep(store, entries)
+        accepted = [e.outcome for e in entries].count(ACCEPTED)
+        log.event("feedback", accepted=accepted, overridden=len(entries) - accepted, refused=len(refused))
         return json_response(wire.feedback_answer(len(entries), refused), 200 if entries else 400)
 
     return routes
 
 
-def _keep(store: Store, entries: tuple[Feedback, ...], now: int) -> None:
+def _keep(store: Store, entries: tuple[Feedback, ...]) -> None:
     try:
-        store.hear(entries, client_name(), now)
+        store.hear(entries, client_name(), now())
     except StoreDown:
         raise Unavailable(
             "Feedback cannot be kept at the moment. Nothing of this request was kept: send it again.", retry_after=RETRY_AFTER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -28,16 +28,21 @@ def client_name() -> str:
     return name[:100]
 
 
+def now() -> int:
+    """Seconds since 1970, by our clock: an EHR's may be wrong."""
+    return int(time.time())
+
+
 def told(what: str, count: int, kind: str) -> None:
     """The store's troubles, in the log."""
     log.event("store trouble", logging.WARNING, what=what, count=count, error=kind)
 
 
 class Memory:
-    """Shared by all calls. `clock` gives seconds since 1970."""
+    """Shared by all calls."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Callable[[], float] = time.time) -> None:
-        self.store, self.settings, self.clock = store, settings, clock
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store, self.settings = store, settings
 
     def visit(self, asked: HookRequest) -> Visit:
         return Visit(self, asked)
@@ -55,14 +60,14 @@ class Visit:
 
     def quiet(self, chosen: Sequence[Assessment]) -> frozenset[str]:
         """The trials that stay silent for this patient, or for this clinician."""
-        store, settings, now = self._memory.store, self._memory.settings, int(self._memory.clock())
+        store, settings, today = self._memory.store, self._memory.settings, now()
         self._patient = store.person("patient", self._tenant, self._asked.patient_id)
         self._topics = {a.trial.topic: a.trial.id for a in chosen}
         self._looks = {a.trial.id: store.look(a, self._patient) for a in chosen}
         if settings.mute_days:
-            self._hush(MUTED, store.heard(self._patient, now - settings.mute_days * _DAY))
+            self._hush(MUTED, store.heard(self._patient, today - settings.mute_days * _DAY))
         if settings.repeat_days and len(self._quiet) < len(self._looks):
-            self._hush(REPEAT, store.repeated(self._patient, self._clinician, now - settings.repeat_days * _DAY))
+            self._hush(REPEAT, store.repeated(self._patient, self._clinician, today - settings.repeat_days * _DAY))
         return frozenset(self._quiet)
 
     def _hush(self, why: str, known: frozenset[tuple[str, str, str, str]]) -> None:
@@ -82,7 +87,7 @@ class Visit:
     def _row(self, look: Look, card: str, shown: str) -> Served:
         return Served(
             card,
-            int(self._memory.clock()),
+            now(),
             self._patient,
             self._clinician,
             client_name(),
