@@ -27,6 +27,7 @@ from cds_service.store.writer import Notice, Writer
 PATIENCE = 3.0  #: seconds that feedback and the writer may wait for a lock
 _SWEEP = 500  #: used tokens between two removals of those that expired
 _MOST_LOCAL = 50_000
+_FLUSH = 0.5  #: seconds; a writer that is in trouble does not hold feedback up for longer
 
 
 def _untold(what: str, count: int, kind: str) -> None:
@@ -134,6 +135,8 @@ class Store:
     def hear(self, entries: Sequence[Feedback], client: str, received: int) -> int:
         """Keep all entries or none; how many were new. Raises StoreDown. A card's own row may come later, or never."""
         self._here()
+        if self._writer is not None:
+            self._writer.flush(_FLUSH)  # a mute holds from the next call on: what was served is written first
         rows = [entry._asdict() | {"client": client, "received": received} for entry in entries]
         try:
             with self._engine.begin() as connection:

@@ -41,17 +41,16 @@ class Writer:
     def flush(self, seconds: float = 5.0) -> bool:
         """Until all that was put before is written or lost; False if that took too long."""
         done = threading.Event()
-        self._rows.put(done, timeout=seconds)
+        try:
+            self._rows.put(done, timeout=seconds)
+        except queue.Full:
+            return False
         return done.wait(seconds)
 
     def close(self, seconds: float = 5.0) -> None:
         atexit.unregister(self.close)
         self._stopping.set()  # no pauses between tries any more
-        try:
-            finished = not self._thread.is_alive() or self.flush(seconds)
-        except queue.Full:
-            finished = False
-        if not finished:
+        if self._thread.is_alive() and not self.flush(seconds):
             self._notice("served", self._rows.qsize(), "Stopped")
 
     def _run(self) -> None:

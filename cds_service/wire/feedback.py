@@ -16,7 +16,7 @@ CRITERION = "org.cds-service.criterion"
 MOST = 1000
 _CARD = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 #: RFC 3339. Seconds may carry a fraction of any length; an offset other than Z is converted.
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_STAMP = re.compile(r"([12]\d{3}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _CODE = re.compile(r"[A-Za-z0-9._:/#-]{1,64}", re.ASCII)
 
 

@@ -23,7 +23,7 @@ DAY = date(2026, 11, 1)
 INSTANCE = "3f2b8c1e-5d4a-4c6b-9e7f-0a1b2c3d4e5f"
 STAMP = "2026-11-01T09:30:00Z"
 STRANGE = "00000000-0000-4000-8000-000000000000"
-ERROR = Draft202012Validator(json.loads((Path(__file__).parent / "schemas" / "error.json").read_text()))
+ANSWER = Draft202012Validator(json.loads((Path(__file__).parent / "schemas" / "feedback.json").read_text()))
 KEYS = {
     "Condition": "conditions",
     "Observation": "results-other",
@@ -133,7 +133,7 @@ def test_accepted_and_overridden_are_kept_several_at_once(desk):
     first, second = [card["uuid"] for card in desk.call()]
     answer = desk.say(accepted(first), overridden(second, "patient-declines"))
     assert (answer.status_code, answer.json["issue"][0]["diagnostics"]) == (200, "Kept: 2.")
-    ERROR.validate(answer.json)
+    ANSWER.validate(answer.json)
     tallies = desk.tallies()
     assert [(t.accepted, t.overridden, t.ignored) for t in tallies.values()] == [(1, (), 0), (0, (("patient-declines", 1),), 0)]
 
@@ -213,7 +213,7 @@ BAD = [
 def test_a_bad_entry_is_refused_with_its_place_and_reason_and_the_good_ones_are_kept(desk, entry, why, capsys):
     answer = desk.say(accepted(STRANGE), entry, accepted(STRANGE, stamp="2026-11-02T09:30:00Z"))
     assert answer.status_code == 200
-    ERROR.validate(answer.json)
+    ANSWER.validate(answer.json)
     kept, refused = answer.json["issue"]
     assert kept["diagnostics"] == "Kept: 2."
     assert (refused["severity"], refused["expression"]) == ("error", ["feedback[1]"])
@@ -231,7 +231,7 @@ def test_where_nothing_can_be_kept_the_request_is_refused(desk):
 def test_a_body_without_a_list_of_entries_is_400(desk, body):
     answer = desk.client.post(FEEDBACK, json=body)
     assert answer.status_code == 400
-    ERROR.validate(answer.json)
+    ANSWER.validate(answer.json)
 
 
 def test_comments_ids_and_names_are_kept_nowhere(desk, capsys):
@@ -414,7 +414,7 @@ def test_with_the_store_locked_feedback_is_503_and_nothing_is_half_written(desk,
     lock.execute("BEGIN IMMEDIATE")
     answer = desk.say(overridden(STRANGE), accepted(STRANGE))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
-    ERROR.validate(answer.json)
+    ANSWER.validate(answer.json)
     assert desk.trials() == BOTH  # a reader needs no lock
     lock.close()
     assert desk.rows("select count(*) from feedback") == [(0,)]
@@ -463,7 +463,7 @@ def test_the_route_shows_its_status_as_json_that_a_browser_may_read(desk, status
     answer = SHOWN[status](desk)
     assert (answer.status_code, answer.mimetype) == (status, "application/json")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    ERROR.validate(answer.json)
+    ANSWER.validate(answer.json)
 
 
 def test_every_documented_status_is_shown_here():
