@@ -13,7 +13,7 @@ from gunicorn.app.base import BaseApplication
 from cds_service import __version__, app, pipeline
 from cds_service.config import LOOPBACK, Settings
 from cds_service.errors import BadSetting
-from cds_service.store import open_store
+from cds_service.store import Store, open_store
 
 #: Threads keep connections alive and let a slow FHIR server delay one caller instead of all.
 THREADS = 4
@@ -35,7 +35,8 @@ def run(settings: Settings, host: str, port: int, workers: int) -> int:
         raise BadSetting("silent mode is for recording what would be shown, and there is no store: set CDS_DATABASE_URL")
     if settings.silent:
         click.echo("SILENT: every patient is evaluated and recorded, and no card is shown to anybody (CDS_SILENT or --silent)", err=True)
-    Service(app.create_app(rules, settings, store=store), options(host, port, workers)).run()
+    chosen = {**options(host, port, workers), "post_worker_init": lambda worker: _start(store)}
+    Service(app.create_app(rules, settings, store=store), chosen).run()
     return 0
 
 
@@ -51,6 +52,13 @@ def options(host: str, port: int, workers: int) -> Mapping[str, object]:
         "control_socket_disable": True,  # no file in the home directory of whoever runs it
         "post_worker_init": lambda worker: app.tune_collector(),  # in the worker: what is loaded is frozen there
     }
+
+
+def _start(store: Store | None) -> None:
+    """In each worker, before its first call."""
+    app.tune_collector()
+    if store is not None:
+        store.warm()
 
 
 class Service(BaseApplication):

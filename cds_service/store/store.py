@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from sqlalchemy import URL, Dialect, Engine, Table, delete, select
@@ -109,7 +110,8 @@ class Store:
 
     def _use(self, token: str, expires: int) -> bool:
         with self._quick_engine.begin() as connection:
-            new = connection.execute(_once(connection.dialect, tables.seen_tokens), {"token": token, "expires": expires}).rowcount == 1
+            statement = _once(connection.dialect, tables.seen_tokens).returning(tables.seen_tokens.c.token)
+            new = connection.execute(statement, {"token": token, "expires": expires}).first() is not None
             self._since_sweep += 1
             if self._since_sweep >= _SWEEP:
                 self._since_sweep = 0
@@ -132,16 +134,15 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(_once(connection.dialect, tables.served), [row._asdict() for row in rows])
 
-    def hear(self, entries: Sequence[Feedback], client: str, received: int) -> int:
-        """Keep all entries or none; how many were new. Raises StoreDown. A card's own row may come later, or never."""
+    def hear(self, entries: Sequence[Feedback], client: str, received: int) -> None:
+        """Keep all entries or none; those that are there already stay as they are. Raises StoreDown. A card's own row may come later, or never."""
         self._here()
         if self._writer is not None:
             self._writer.flush(_FLUSH)  # a mute holds from the next call on: what was served is written first
         rows = [entry._asdict() | {"client": client, "received": received} for entry in entries]
         try:
             with self._engine.begin() as connection:
-                statement = _once(connection.dialect, tables.feedback)
-                return sum(connection.execute(statement, row).rowcount for row in rows)
+                connection.execute(_once(connection.dialect, tables.feedback), rows)
         except SQLAlchemyError as fault:
             self._down("feedback", len(rows), fault)
 
@@ -160,6 +161,12 @@ class Store:
         """Whether a question is answered now; within the deadline."""
         self._here()
         return self._quick.ask("ready", self._answers, False)
+
+    def warm(self) -> None:
+        """Open the first connection now, in the process that serves: to a database far away it may take longer than a card waits."""
+        self._here()
+        with suppress(SQLAlchemyError):  # the first question will say so
+            self._answers()
 
     def _answers(self) -> bool:
         with self._quick_engine.connect() as connection:

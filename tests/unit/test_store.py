@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-import os
 import sqlite3
 import stat
 import subprocess
@@ -388,19 +387,21 @@ def test_what_waits_is_written_when_the_interpreter_ends(tmp_path):
     made.close()
 
 
-def test_a_forked_worker_has_connections_queue_and_thread_of_its_own(store):
-    store.serve([ROW])
-    assert store.flush() and store.heard("p", 0) == frozenset()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            store.serve([ROW._replace(card="of the child")])
-            status = 0 if store.flush() and store.heard("p", 0) == frozenset() else 2
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert store.report()[0][0].served == 2
+def test_a_forked_worker_has_connections_queue_and_thread_of_its_own(tmp_path):
+    script = (
+        "import os\nfrom cds_service.config import Settings\nfrom cds_service.store import open_store\n"
+        "from cds_service.model.served import Served\n"
+        f"store, _ = open_store(Settings.from_environment({{'CDS_DATABASE_URL': 'sqlite:///{tmp_path}/store.sqlite3'}}))\n"
+        f"row = Served(*{tuple(ROW)!r})\n"
+        "store.serve([row])\nassert store.flush() and store.heard('p', 0) == frozenset()\n"
+        "child = os.fork()\nstore.serve([row._replace(card='of the child' if child == 0 else 'after')])\n"
+        "assert store.flush() and store.heard('p', 0) == frozenset() and not store.losses\n"
+        "if child:\n    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n    store.close()\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, cwd=ROOT)  # noqa: S603 -- the lines above
+    made, _ = open_store(settings(tmp_path))
+    assert made.report()[0][0].served == 3
+    made.close()
 
 
 def test_many_processes_write_to_one_file(tmp_path):
