@@ -41,13 +41,13 @@ class Settings:
     fetch_budget: float = 2.0
     max_body: int = 16 * 1024 * 1024
     smart_url: str = ""
+    sandbox: bool = False
+    as_of: date | None = None
     database_url: str = field(default="", repr=False)  #: "": the default place; may hold a password
     hash_key: str = field(default="", repr=False)
     mute_days: int = 180
     repeat_days: int = 0
     silent: bool = False
-    sandbox: bool = False
-    as_of: date | None = None
 
     def __post_init__(self) -> None:
         if self.as_of is not None and not self.sandbox:

@@ -16,6 +16,7 @@ from cds_service import cli, pipeline
 from cds_service.app import create_app
 from cds_service.config import SETTINGS, Settings, shipped
 from cds_service.model.outcomes import REASONS
+from cds_service.web import feedback
 from cds_service.web.hooks import STATUSES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,19 +34,24 @@ def client() -> Iterator[FlaskClient]:
         yield found
 
 
-@pytest.mark.parametrize("name", cli.cli.commands)
-def test_every_command_is_told_of(name: str) -> None:
-    assert re.search(rf"^\| `{name}[ `]", README, re.MULTILINE)
-
-
+COMMANDS = {
+    " ".join((name, *below)): command
+    for name, found in cli.cli.commands.items()
+    for below, command in ([((n,), c) for n, c in found.commands.items()] if isinstance(found, click.Group) else [((), found)])
+}
 OPTIONS = [
     (command, option)
-    for command, found in cli.cli.commands.items()
+    for command, found in COMMANDS.items()
     for p in found.params
     if isinstance(p, click.Option)
     for option in p.opts
     if option != "--help"
 ]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_told_of(name: str) -> None:
+    assert re.search(rf"^\| `{name}[ `]", README, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS)
@@ -112,7 +118,7 @@ def test_what_would_change_an_answer_is_told_of(member: str) -> None:
         assert f"`{word}`" in OUTCOMES
 
 
-@pytest.mark.parametrize("route", STATUSES)
+@pytest.mark.parametrize("route", [*STATUSES, *feedback.STATUSES])
 def test_every_route_is_told_of(route: str) -> None:
     assert route.replace("{id}", "cell-therapy-trials") in CONFIGURATION
 
