@@ -16,6 +16,7 @@ from cds_service import cli, pipeline
 from cds_service.app import create_app
 from cds_service.config import SETTINGS, Settings, shipped
 from cds_service.model.outcomes import REASONS
+from cds_service.model.served import DOES_NOT_FIT
 from cds_service.web import feedback
 from cds_service.web.hooks import STATUSES
 
@@ -121,6 +122,14 @@ def test_what_would_change_an_answer_is_told_of(member: str) -> None:
 @pytest.mark.parametrize("route", [*STATUSES, *feedback.STATUSES])
 def test_every_route_is_told_of(route: str) -> None:
     assert route.replace("{id}", "cell-therapy-trials") in CONFIGURATION
+
+
+def test_every_override_reason_is_told_of(client: FlaskClient) -> None:
+    body = json.loads((ROOT / "docs" / "examples" / "patient-view.json").read_text(encoding="utf-8"))
+    reasons = client.post("/cds-services/cell-therapy-trials", json=body).get_json()["cards"][0]["overrideReasons"]
+    page = (ROOT / "docs" / "feedback.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `([a-z-]+)` \| (.*?) \| (?:yes|no) \| (.*?) \|$", page, re.MULTILINE)
+    assert sorted(told) == sorted((r["code"], r["display"], "does not fit" if r["code"] in DOES_NOT_FIT else "nothing") for r in reasons)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -8,35 +8,26 @@ it matter which criterion rests on a result: when one grows stale, another of se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from cds_service.model.outcomes import Assessment, Outcome
+from cds_service.model.outcomes import Assessment
 from cds_service.model.served import Look
 from cds_service.store.keys import Keys
 
+_OPEN = ("unknown", "manual")
 _UNREAD = ("unavailable", "truncated")
 
 
 def look(assessment: Assessment, patient: str, keys: Keys) -> Look:
     """`patient` is a keyed hash: the same data in two patients give two fingerprints."""
     trial, cohort = assessment.trial, assessment.cohort.id
-    parts = sorted({part for outcome in assessment.outcomes for part in _parts(outcome)})
-    return Look(
-        trial.id,
-        cohort,
-        assessment.status,
-        trial.version,
-        keys.of("data", patient, trial.id, cohort, trial.version, *parts),
-        any(o.finding.reason in _UNREAD for o in assessment.outcomes),
-        " ".join([o.criterion.id for o in assessment.outcomes if o.outcome in ("unknown", "manual")]),
-    )
-
-
-def _parts(outcome: Outcome) -> Iterable[str]:
-    criterion, _, finding = outcome
-    if finding.reason in _UNREAD:
-        yield f"{criterion.id}\x1e{finding.reason}"
-    for reference, date, value, *_ in finding.evidence:
-        if reference.startswith("Patient/"):
-            value = ""  # the age grows by itself
-        yield f"{reference}\x1e{date}\x1e{value}"
+    parts, left_open, partial = set(), [], False
+    for criterion, word, finding in assessment.outcomes:  # one loop without calls: a clinician is waiting
+        if word in _OPEN:
+            left_open.append(criterion.id)
+            if finding.reason in _UNREAD:
+                partial = True
+                parts.add(f"{criterion.id}\x1e{finding.reason}")
+        for reference, date, value, *_ in finding.evidence:
+            # A patient's age grows by itself.
+            parts.add(f"{reference}\x1e{date}\x1e{value}" if reference[:8] != "Patient/" else reference)
+    fingerprint = keys.of("data", patient, trial.id, cohort, trial.version, *sorted(parts))
+    return Look(trial.id, cohort, assessment.status, trial.version, fingerprint, partial, " ".join(left_open))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from cds_service.model.served import Served
@@ -15,14 +16,15 @@ Notice = Callable[[str, int, str], None]
 
 MOST_WAITING = 10_000  #: rows; a minute of outage at a busy hospital
 BATCH = 200
+LINGER = 0.2  #: seconds that a row waits for company: a transaction costs more than its rows
 TRIES, PAUSE = 3, 1.0  #: a database that restarts is back within seconds
 
 
 class Writer:
     """One a process, started at its first row. Safe to use from any thread of that process."""
 
-    def __init__(self, write: Write, notice: Notice, most: int = MOST_WAITING, pause: float = PAUSE) -> None:
-        self._write, self._notice, self._pause = write, notice, pause
+    def __init__(self, write: Write, notice: Notice, most: int = MOST_WAITING, pause: float = PAUSE, linger: float = LINGER) -> None:
+        self._write, self._notice, self._pause, self._linger = write, notice, pause, linger
         self._rows: queue.Queue[Served | threading.Event] = queue.Queue(most)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cds-store-writer", daemon=True)
@@ -65,6 +67,7 @@ class Writer:
         """What waits, up to a batch or a mark: rows that come after a mark are not its business."""
         rows: list[Served] = []
         item = self._rows.get()
+        until = time.monotonic() + self._linger
         while True:
             if isinstance(item, threading.Event):
                 return rows, [item]
@@ -72,7 +75,7 @@ class Writer:
             if len(rows) == BATCH:
                 return rows, []
             try:
-                item = self._rows.get_nowait()
+                item = self._rows.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 return rows, []
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -16,18 +17,19 @@ import pytest
 from alembic import command
 from sqlalchemy import event, inspect
 
-from cds_service import cli, pipeline
+from cds_service import cli, pipeline, server
 from cds_service.config import Settings
 from cds_service.errors import BadSetting, StoreDown
 from cds_service.fetch import from_bundle
 from cds_service.model.outcomes import UNKNOWN, Finding
-from cds_service.model.served import Feedback, Served, Tally
+from cds_service.model.served import Feedback, Look, Served, Tally
 from cds_service.store import Keys, open_store, schema, upgrade_store
 from cds_service.store import store as store_module
 from cds_service.store.deadline import Deadline
 from cds_service.store.engine import address
 from cds_service.store.fingerprint import look
 from cds_service.store.writer import Writer
+from cds_service.web import memory
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = Served("c1", 100, "p", "d", "open", "patient-view", "NCT07266181", "rmn", "possible", "v", "f", "shown", "inc-a exc-b")
@@ -190,6 +192,27 @@ def test_nothing_to_upgrade_where_there_is_no_store():
 def test_the_file_is_in_wal_mode(store):
     with store.engine.connect() as connection:
         assert connection.exec_driver_sql("pragma journal_mode").scalar() == "wal"
+
+
+def test_silent_mode_without_a_store_is_refused_and_with_one_is_said_aloud(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(server.Service, "run", lambda service: service.application.extensions)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    monkeypatch.setenv("CDS_DATABASE_URL", "none")
+    assert cli.main(["serve", "--silent", "--port", port]) == 2
+    assert "there is no store: set CDS_DATABASE_URL" in capsys.readouterr().err
+    monkeypatch.setenv("CDS_DATABASE_URL", f"sqlite:///{tmp_path}/store.sqlite3")
+    for arguments, said in ((["--silent"], True), ([], False)):
+        assert cli.main(["serve", "--port", port, *arguments]) == 0
+        assert ("SILENT: every patient" in capsys.readouterr().err) is said
+
+
+def test_the_first_connection_is_opened_in_the_worker(store, monkeypatch):
+    monkeypatch.setattr(server.app, "tune_collector", lambda: None)
+    server._start(store)
+    assert store._quick_engine.pool.checkedin() == 1
+    server._start(None)
 
 
 # --- keys ----------------------------------------------------------------------------------------
@@ -496,6 +519,24 @@ def test_ready_says_whether_it_answers(store, path):
         connection.execute("drop table served")
     connection.close()
     assert store.ready() is False
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "same"),
+    [
+        (("f", "possible", False), ("v", "f", "possible"), True),
+        (("f", "possible", False), ("v", "f", "candidate"), True),
+        (("f", "candidate", False), ("v", "f", "possible"), False),  # stronger than what was dismissed
+        (("g", "possible", False), ("v", "f", "possible"), False),
+        (("g", "possible", True), ("v", "f", "possible"), True),  # a list could not be read: no news
+        (("g", "possible", True), ("w", "f", "possible"), False),  # but other criteria are
+    ],
+)
+def test_what_is_the_same_card_as_before(now, then, same):
+    fingerprint, status, partial = now
+    card = Look("NCT07266181", "rmn", status, "v", fingerprint, partial, "")
+    assert memory._same(card, "NCT07266181", *then) is same
+    assert memory._same(card, "NCT06469190", *then) is False
 
 
 # --- full and locked -----------------------------------------------------------------------------
