@@ -5,16 +5,22 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask_cors import CORS
 
 from cds_service import fetch, metrics, trust, wire
 from cds_service.config import Settings
+from cds_service.errors import StoreDown
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest
 from cds_service.pipeline import Rules
-from cds_service.web import auth, faults, headers, hooks, operation, watch
+from cds_service.web import auth, faults, feedback, headers, hooks, memory, operation, watch
+
+if TYPE_CHECKING:
+    from cds_service.store import Store
 
 
 def create_app(
@@ -23,15 +29,15 @@ def create_app(
     decide: hooks.Decide = watch.timed,
     gather: hooks.Gather | None = None,
     today: Callable[[], date] | None = None,
-    replay: trust.Replay | None = None,
+    store: Store | None = None,
     *,
+    replay: trust.Replay | None = None,
     checks: operation.Checks | None = None,
-    pseudonym: watch.Hash | None = None,
 ) -> Flask:
-    """Raises BadData (CDS_CLIENTS).
+    """Raises BadData (CDS_CLIENTS). Without a store nothing is recorded, no card is muted, and feedback is refused (404).
 
-    `replay` remembers used tokens for all workers; without one each remembers its own. `checks`: what
-    /ready asks, by name. `pseudonym`: the keyed hash under which people stand in the audit.
+    `replay` remembers used tokens for all workers: the store, unless another is given; without either each
+    worker remembers its own. `checks`: what /ready asks besides the store, by name.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
@@ -45,11 +51,18 @@ def create_app(
         send_wildcard=True,  # no cookies are taken, so any page may call, and no page is named back
         max_age=3600,
     )
-    watch.register(app, pseudonym or watch.keyed())
+    watch.register(app, store.person if store is not None else watch.keyed(settings.hash_key.encode()))
     faults.register(app)
     headers.register(app)
-    auth.require(app, settings, replay)
-    app.register_blueprint(hooks.blueprint(rules, settings, decide, gather or _gatherer(app, settings), today or _today))
+    auth.require(app, settings, replay or store)
+    remembered = None
+    if store is not None:
+        store.notice = memory.told
+        remembered = memory.Memory(store, settings)
+        checks = {"store": partial(_answers, store), **(checks or {})}
+        app.extensions["store"] = store
+    app.register_blueprint(hooks.blueprint(rules, settings, decide, gather or _gatherer(app, settings), today or _today, remembered))
+    app.register_blueprint(feedback.blueprint(rules, store))
     app.register_blueprint(operation.blueprint(rules, checks or {}, today or _today))
     wire.prepare()
     metrics.prepare()
@@ -75,6 +88,11 @@ def _gatherer(app: Flask, settings: Settings) -> hooks.Gather:
         return fetch.gather(request, templates, server)
 
     return gather
+
+
+def _answers(store: Store) -> None:
+    if not store.ready():
+        raise StoreDown("the store does not answer")
 
 
 def _today() -> date:

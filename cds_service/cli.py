@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,11 +94,42 @@ def explain(bundle: str, trial: str, cohort: str, as_of: date | None, html: Path
 @click.option("--sandbox", is_flag=True, help="Try-out mode: whole assessment in the response, a date of your choice.")
 @click.option("--as-of", type=day, metavar="DATE", help="Only with --sandbox: answer as of this day. Default: today.")
 @click.option("--without-authentication", is_flag=True, help="Let anyone who reaches another address than loopback call.")
-def serve(host: str, port: int, workers: int, sandbox: bool, as_of: date | None, without_authentication: bool) -> int:
+@click.option("--silent", is_flag=True, help="Evaluate and record, and show no card to anybody: for roll-out.")
+def serve(host: str, port: int, workers: int, sandbox: bool, as_of: date | None, without_authentication: bool, silent: bool) -> int:
     """Run the CDS Hooks service. Plain HTTP: put a TLS proxy before any address that is not loopback."""
     from cds_service.server import run
 
-    return run(_settings(sandbox=sandbox, as_of=as_of), host, port, workers, without_authentication)
+    settings = _settings(sandbox=sandbox, as_of=as_of)
+    return run(replace(settings, silent=True) if silent else settings, host, port, workers, without_authentication)
+
+
+@cli.group()
+def feedback() -> None:
+    """What clinicians did with the cards."""
+
+
+@feedback.command("report")
+@click.option("--since", type=day, metavar="DATE", help="Only cards served from this day on. Default: all.")
+@click.option("--format", "style", type=click.Choice(["text", "csv", "json"]), default="text", show_default=True)
+def feedback_report(since: date | None, style: str) -> int:
+    """Per trial and patient group: served, accepted, overridden by reason, ignored, and precision."""
+    from cds_service.feedback_report import run
+
+    return run(_settings(), since, style)
+
+
+@cli.group()
+def store() -> None:
+    """The database of served cards and feedback."""
+
+
+@store.command("upgrade")
+def store_upgrade() -> int:
+    """Bring the schema up to this version. `serve` does the same at its start, where the database user may."""
+    from cds_service.store import upgrade_store
+
+    click.echo(upgrade_store(_settings()))
+    return OK
 
 
 @cli.command()

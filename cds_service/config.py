@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -48,6 +48,11 @@ class Settings:
     rate_limit: int = 1200
     sandbox: bool = False
     as_of: date | None = None
+    database_url: str = field(default="", repr=False)  #: "": the default place; may hold a password
+    hash_key: str = field(default="", repr=False)
+    mute_days: int = 180
+    repeat_days: int = 0
+    silent: bool = False
 
     def __post_init__(self) -> None:
         if self.as_of is not None and not self.sandbox:
@@ -129,6 +134,18 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _key(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("must be 32 characters or more; make one with: openssl rand -hex 32")
+    return text
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in ("yes", "no"):
+        raise ValueError("must be yes or no")
+    return text.lower() == "yes"
+
+
 def _web_address(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -168,6 +185,35 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("CDS_TOKEN_LIFETIME", "1800", "Longest life of a client's token in seconds, from 30 to 86400.", "token_lifetime", _whole(30, 86400)),
     Setting("CDS_CLOCK_SKEW", "30", "Seconds by which a client's clock may differ from ours, from 0 to 300.", "clock_skew", _whole(0, 300)),
     Setting("CDS_RATE_LIMIT", "1200", "Most calls of one client in a minute, in each worker; 0 is no limit.", "rate_limit", _whole(0, 1_000_000)),
+    Setting(
+        "CDS_DATABASE_URL",
+        "",
+        "Where served cards and feedback are kept: `sqlite:////path`, `postgresql://…`, or `none`. Default: a SQLite file (docs/feedback.md).",
+        "database_url",
+        str,
+    ),
+    Setting(
+        "CDS_HASH_KEY",
+        "",
+        "Key of the hashes that stand for patients, 32 characters or more. Default: made once beside the SQLite file; PostgreSQL needs it.",
+        "hash_key",
+        _key,
+    ),
+    Setting(
+        "CDS_MUTE_DAYS",
+        "180",
+        "Days that a trial stays silent after feedback unless the data change; 0: none.",
+        "mute_days",
+        _whole(0, 3650),
+    ),
+    Setting(
+        "CDS_REPEAT_DAYS",
+        "0",
+        "Days without an unchanged card again to the same clinician; 0: shown every time.",
+        "repeat_days",
+        _whole(0, 365),
+    ),
+    Setting("CDS_SILENT", "no", "`yes`: evaluate and record, and show no card to anybody (for roll-out).", "silent", _yes_or_no),
     Setting("CDS_SAMPLES", "", "Directory of more synthetic Bundles for the demo (.json, .json.gz). Default: none.", "samples", _directory),
 )
 _BY_NAME: Mapping[str, Setting] = {s.name: s for s in SETTINGS}

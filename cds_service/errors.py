@@ -4,6 +4,7 @@ CdsServiceError
 ├── BadData            a file of ours is wrong (criteria, mappings): carries every fault with its line
 ├── BadInput           a Bundle or file given on the command line cannot be used
 ├── BadSetting         a CDS_* setting is wrong
+├── StoreDown          the store cannot be read or written; nothing was
 └── HookError          a hook request cannot be answered: has an HTTP status
     ├── BadRequest         400 malformed
     ├── Unauthorized       401 no valid token of a known client: one answer for every cause
@@ -12,7 +13,8 @@ CdsServiceError
     ├── UnreadableBody     415 not JSON by its headers, or compressed
     ├── Unprocessable      422 wrong hook, wrong type
     ├── TooManyRequests    429 a client asks too often
-    └── PreconditionFailed 412 required data cannot be had
+    ├── PreconditionFailed 412 required data cannot be had
+    └── Unavailable        503 try again later
 """
 
 from __future__ import annotations
@@ -48,6 +50,10 @@ class BadInput(CdsServiceError):
 
 class BadSetting(CdsServiceError):
     """One line: the setting, what is wrong with it, what it may be."""
+
+
+class StoreDown(CdsServiceError):
+    """One line, fit to print."""
 
 
 class HookError(CdsServiceError):
@@ -104,3 +110,11 @@ class TooManyRequests(HookError):
         self.headers = {"Retry-After": str(seconds)}
         self.noted = {"client": client}
         super().__init__(f"Too many calls. Try again in {seconds} s.")
+
+
+class Unavailable(HookError):
+    status = 503
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        self.headers = {"Retry-After": str(retry_after)}  # seconds
+        super().__init__(message)

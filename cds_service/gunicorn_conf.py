@@ -103,8 +103,11 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """In the worker: what is loaded is frozen there."""
+    """In the worker, before its first call: what is loaded is frozen there, and the store is reached."""
     app.tune_collector()
+    store = worker.wsgi.extensions.get("store")
+    if store is not None:
+        store.warm()
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -122,9 +122,9 @@ def auth_failure(kind: str) -> None:
     _instruments().auth.of(kind).inc()
 
 
-def store_failure(what: str) -> None:
+def store_failure(what: str, count: int = 1) -> None:
     """`what`: a short word of ours, such as serve, feedback, mute, replay."""
-    _instruments().store.of(what).inc()
+    _instruments().store.of(what).inc(count)
 
 
 def feedback(outcome: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from cds_service import cards, criteria, evaluate, explain, hooks, mappings, wire
@@ -19,6 +19,8 @@ from cds_service.normalise import normalise
 
 #: Reads what a request needs: prefetch, and the FHIR server for the rest.
 Gather = Callable[[HookRequest, Mapping[str, str]], Record]
+#: Trial ids to keep silent, of the trials worth a card: given the best patient group of each, best first. Only asked if there is one.
+Quiet = Callable[[Sequence[Assessment]], Set[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,13 @@ def _unmarked(_: str) -> None:
 
 
 def decide(
-    request: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings, mark: Callable[[str], None] = _unmarked
+    request: HookRequest,
+    rules: Rules,
+    gather: Gather,
+    as_of: int,
+    settings: Settings,
+    mark: Callable[[str], None] = _unmarked,
+    quiet: Quiet | None = None,
 ) -> tuple[Answer, tuple[Card, ...]]:
     """A hook request to its answer and cards. Raises PreconditionFailed when required data cannot be had.
 
@@ -88,8 +96,12 @@ def decide(
     if settings.sandbox:  # what would change an answer costs more than the answer: docs/decisions/0007
         answer = _explained(answer, facts, rules)
     mark("evaluate")
+    chosen = cards.worthy(answer)
+    if chosen and quiet is not None:
+        silent = quiet(chosen)
+        chosen = tuple(a for a in chosen if a.trial.id not in silent)  # before the cut: who is silent takes nobody's place
     most = len(rules.trials) if now.problems else settings.max_cards  # a card that a new problem does not concern takes no other's place
-    found = cards.compose(answer, most, settings.smart_url, rules.orders, rules.names, rules.fresh, rules.costs)
+    found = cards.compose(answer, most, settings.smart_url, rules.orders, rules.names, rules.fresh, rules.costs, chosen)
     return answer, hooks.fitting(now, found, facts, rules.evaluator, rules.names)[: settings.max_cards]
 
 

@@ -16,10 +16,10 @@ FLOORS = {
     1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected"}
     | {"yaml_lines", "shape", "metrics"},
     2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "ehr_sheets", "criteria", "mappings", "explain", "reasoning"}
-    | {"trust", "about"},
+    | {"trust", "about", "store"},
     3: {"pipeline", "hooks"},
     4: {"web"},
-    5: {"app", "cli", "__main__", "batch", "checks", "demo", "server", "gunicorn_conf", "wsgi"},
+    5: {"app", "cli", "__main__", "batch", "checks", "demo", "server", "gunicorn_conf", "wsgi", "feedback_report"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
@@ -36,7 +36,10 @@ ONLY_IN = {
     "rich": {"demo"},
     "jwt": {"trust"},
     "limits": {"web"},
-    "click": {"cli", "batch", "checks", "server"},
+    "click": {"cli", "batch", "checks", "server", "feedback_report"},
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "psycopg": {"store"},
     "fhir": {"normalise", "wire", "checks"},
     "pint": {"units"},
     "ucumvert": {"units"},

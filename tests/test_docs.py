@@ -17,6 +17,7 @@ from cds_service.app import create_app
 from cds_service.config import SETTINGS, Settings, shipped
 from cds_service.errors import BadData
 from cds_service.model.outcomes import REASONS
+from cds_service.model.served import DOES_NOT_FIT
 from cds_service.web.hooks import STATUSES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,19 +36,24 @@ def client() -> Iterator[FlaskClient]:
         yield found
 
 
-@pytest.mark.parametrize("name", cli.cli.commands)
-def test_every_command_is_told_of(name: str) -> None:
-    assert re.search(rf"^\| `{name}[ `]", README, re.MULTILINE)
-
-
+COMMANDS = {
+    " ".join((name, *below)): command
+    for name, found in cli.cli.commands.items()
+    for below, command in ([((n,), c) for n, c in found.commands.items()] if isinstance(found, click.Group) else [((), found)])
+}
 OPTIONS = [
     (command, option)
-    for command, found in cli.cli.commands.items()
+    for command, found in COMMANDS.items()
     for p in found.params
     if isinstance(p, click.Option)
     for option in p.opts
     if option != "--help"
 ]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_told_of(name: str) -> None:
+    assert re.search(rf"^\| `{name}[ `]", README, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS)
@@ -136,6 +142,14 @@ def test_the_columns_of_a_sites_own_tables_are_told_of(tmp_path: Path) -> None:
 def test_every_metric_is_told_of(name: str) -> None:
     (metric,) = getattr(metrics._instruments(), name)._metric.describe()
     assert f"`{metric.name}" in OPERATION
+
+
+def test_every_override_reason_is_told_of(client: FlaskClient) -> None:
+    body = json.loads((ROOT / "docs" / "examples" / "patient-view.json").read_text(encoding="utf-8"))
+    reasons = client.post("/cds-services/cell-therapy-trials", json=body).get_json()["cards"][0]["overrideReasons"]
+    page = (ROOT / "docs" / "feedback.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `([a-z-]+)` \| (.*?) \| (?:yes|no) \| (.*?) \|$", page, re.MULTILINE)
+    assert sorted(told) == sorted((r["code"], r["display"], "does not fit" if r["code"] in DOES_NOT_FIT else "nothing") for r in reasons)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -33,16 +33,23 @@ def compose(
     names: Mapping[str, str] = _NO_NAMES,
     fresh: Mapping[str, int] = _NO_DAYS,
     costs: Mapping[str, int] = _NO_DAYS,
+    chosen: Iterable[Assessment] | None = None,
 ) -> tuple[Card, ...]:
-    """One card a trial, best first: candidate, then fewest unknown, then NCT number.
+    """One card a trial, in the order of `chosen`, by default of `worthy`.
 
     By concept id: `orders` the test to ask for, `names` its words, `fresh` how many days a value can decide,
     `costs` how dear the test is, from 0.
     """
+    best = worthy(answer) if chosen is None else chosen
+    return tuple(_card(sides(a, answer, costs), answer, smart_url, orders, names, fresh) for a in islice(best, max(maximum, 0)))
+
+
+def worthy(answer: Answer) -> tuple[Assessment, ...]:
+    """The best cohort of each trial that is worth a card, best first: candidate, then fewest unknown, then NCT number."""
     best: dict[str, Assessment] = {}
     for assessment in sorted((a for a in answer.assessments if _worth_a_card(a)), key=_rank):
         best.setdefault(assessment.trial.id, assessment)
-    return tuple(_card(sides(a, answer, costs), answer, smart_url, orders, names, fresh) for a in islice(best.values(), max(maximum, 0)))
+    return tuple(best.values())
 
 
 def on_show(assessments: Iterable[Assessment]) -> Assessment:

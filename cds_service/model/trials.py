@@ -81,6 +81,7 @@ class Trial:
     contacts: tuple[str, ...] = ()
     path: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    version: str = ""  #: of the criteria file: the beginning of its SHA-256
 
     @property
     def recruiting(self) -> bool:

@@ -15,11 +15,12 @@ from cds_service.config import Settings
 from cds_service.model.cards import Card
 from cds_service.model.hooks import HookRequest
 from cds_service.model.outcomes import Answer
-from cds_service.pipeline import Gather, Rules
+from cds_service.pipeline import Gather, Quiet, Rules
 from cds_service.web import log
+from cds_service.web.memory import client_name, tenant
 
-#: A person's id → what may stand in a log: keyed, so that nobody without the key can try out ids.
-Hash = Callable[[str], str]
+#: patient or clinician, where the id is from, the id → what may stand in a log: keyed, so that nobody without the key can try out ids.
+Hash = Callable[[str, str, str], str]
 #: Asked every few seconds by machines: counted, not logged.
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 
@@ -45,17 +46,19 @@ def register(app: Flask, pseudonym: Hash) -> None:
         return response
 
 
-def timed(asked: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings) -> tuple[Answer, tuple[Card, ...]]:
+def timed(
+    asked: HookRequest, rules: Rules, gather: Gather, as_of: int, settings: Settings, quiet: Quiet | None = None
+) -> tuple[Answer, tuple[Card, ...]]:
     """The sentence, with this call's stopwatch."""
-    return pipeline.decide(asked, rules, gather, as_of, settings, g.watch.mark)
+    return pipeline.decide(asked, rules, gather, as_of, settings, g.watch.mark, quiet)
 
 
 def keyed(key: bytes = b"") -> Hash:
     """HMAC-SHA-256 by a key, 128 bits in hex. Without a key: by one that dies with the process, so lines of two runs do not match."""
     secret = key or secrets.token_bytes(32)
 
-    def pseudonym(identifier: str) -> str:
-        return hmac.digest(secret, identifier.encode(), hashlib.sha256)[:16].hex()
+    def pseudonym(kind: str, tenant: str, identifier: str) -> str:
+        return hmac.digest(secret, "\n".join((kind, tenant, identifier)).encode(), hashlib.sha256)[:16].hex()
 
     return pseudonym
 
@@ -65,11 +68,12 @@ def _audit(asked: HookRequest, status: int, pseudonym: Hash) -> None:
     answer, cards = g.get("served", (None, ()))
     for card in cards:
         metrics.card(card.assessments[0].trial.id if card.assessments else metrics.OTHER)
+    where = tenant(asked)
     log.audit(
         "asked",
-        client=getattr(g.get("client"), "name", "open"),
-        user=pseudonym(asked.user_id),
-        patient=pseudonym(asked.patient_id),
+        client=client_name(),
+        user=pseudonym("clinician", where, asked.user_id),
+        patient=pseudonym("patient", where, asked.patient_id),
         hook=asked.hook,
         status=status,
         cards=len(cards) if answer is not None else None,

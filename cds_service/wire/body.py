@@ -35,18 +35,18 @@ def body_reader(keys: Iterable[str]) -> Callable[[bytes], object]:
                 data.decode()  # or bytes that are no UTF-8 would pass where nobody looks
             sent = decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return _plain(data)
+            return parse(data)
         body = _given(sent, zip(_MEMBERS, _MEMBERS, strict=True))
         if isinstance(body.get("prefetch"), Struct):
             body["prefetch"] = found = _given(body["prefetch"], names)
             if any(_odd(bundle) for bundle in found.values() if type(bundle) is SentBundle):
-                return _plain(data)
+                return parse(data)
         return body
 
     return read
 
 
-def _plain(data: bytes) -> object:
+def parse(data: bytes) -> object:
     """orjson refuses NaN, Infinity, bytes that are no UTF-8 and more than 1,024 levels."""
     try:
         found: object = orjson.loads(data)

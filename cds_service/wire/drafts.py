@@ -19,10 +19,14 @@ def resource(draft: Draft, patient: str) -> dict[str, object]:
 
 def outcome(code: str, messages: tuple[str, ...]) -> dict[str, object]:
     """An OperationOutcome: one issue a message."""
+    return issues([{"severity": "error", "code": code, "diagnostics": message} for message in messages])
+
+
+def issues(found: list[dict[str, object]]) -> dict[str, object]:
+    """An OperationOutcome of these issues, as FHIR spells their members."""
     from fhir.resources.R4B.operationoutcome import OperationOutcome
 
-    issues = [{"severity": "error", "code": code, "diagnostics": message} for message in messages]
-    return dict(OperationOutcome.model_validate({"issue": issues}).model_dump())
+    return dict(OperationOutcome.model_validate({"issue": found}).model_dump())
 
 
 def prepare() -> None:

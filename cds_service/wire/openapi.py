@@ -30,6 +30,9 @@ class _Words(NamedTuple):
 _ROUTES: Mapping[str, _Words] = {
     "GET /cds-services": _Words("Discovery: the services, their hooks and what to prefetch.", {_JSON: "Discovery"}),
     "POST /cds-services/{id}": _Words("A hook call, answered with cards. An empty list of cards: nothing to say.", {_JSON: "Response"}, "Request"),
+    "POST /cds-services/{id}/feedback": _Words(
+        "What clinicians did with cards. Says how many entries were kept, and which were not.", {_JSON: "Feedback"}, "FeedbackRequest"
+    ),
     "GET /health": _Words("The process is alive.", {_JSON: "State"}),
     "GET /ready": _Words("Criteria are loaded, and the store, where there is one, answers.", {_JSON: "State"}),
     "GET /metrics": _Words("Counts and times for Prometheus.", {_TEXT: ""}),
@@ -50,7 +53,7 @@ _STATUS = {
     422: "Another hook or type.",
     429: "Too many calls.",
     500: "The check did not run. Carries a reference that stands in the log.",
-    503: "Not ready; says which part, and no more.",
+    503: "Not ready, or the store is down: try again later.",
 }
 _STATE = {
     "type": "object",
@@ -98,8 +101,9 @@ def _answer(words: _Words, status: int) -> dict[str, object]:
 @cache
 def _components() -> dict[str, Any]:
     found: dict[str, Any] = {"Object": {"type": "object"}, "State": _STATE}
-    for name in ("request", "discovery", "response", "error"):
+    for name in ("request", "discovery", "response", "error", "feedback"):
         _add(found, name.capitalize(), orjson.loads((_SCHEMAS / f"{name}.json").read_bytes()))
+    _add(found, "FeedbackRequest", orjson.loads((_SCHEMAS / "feedback_request.json").read_bytes()))
     _add(found, "Assessment", orjson.loads((_SCHEMAS.parents[1] / "assessment.schema.json").read_bytes()))
     found["Request"]["properties"]["hook"] = {"enum": list(HOOKS)}
     for holder in (found["Response"], found["Response.card"]):

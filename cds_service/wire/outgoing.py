@@ -14,12 +14,13 @@ from cds_service.wire.contexts import SERVICES
 
 ASSESSMENT = "org.cds-service.assessment"
 TOPICS = "urn:cds-service:topics"
-OVERRIDEREASONS = "urn:cds-service:override-reasons"
+OVERRIDE_REASONS = "urn:cds-service:override-reasons"
 
 REASONS = [
-    {"system": OVERRIDEREASONS, "code": code, "display": display}
+    {"system": OVERRIDE_REASONS, "code": code, "display": display}
     for code, display in (
         ("not-suitable", "Not suitable, in my judgement"),
+        ("known-not-eligible", "Already known not eligible"),
         ("already-discussed", "Already discussed"),
         ("patient-declines", "Patient does not want a trial"),
         ("in-another-trial", "Already in another trial"),
@@ -41,6 +42,7 @@ _ISSUES = {
     422: "not-supported",
     429: "throttled",
     500: "exception",
+    503: "transient",
 }
 
 

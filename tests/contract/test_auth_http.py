@@ -40,7 +40,7 @@ class Service:
 
     def __init__(self, environ, replay=None):
         self.clients = []
-        app = create_app(RULES, Settings.from_environment(environ), self.decide, None, lambda: date(2026, 11, 1), replay)
+        app = create_app(RULES, Settings.from_environment(environ), self.decide, None, lambda: date(2026, 11, 1), replay=replay)
         self.http = app.test_client()
 
     def decide(self, asked, rules, gather, as_of, settings):

@@ -284,7 +284,9 @@ MEDIA = {"GET /about": "text/html", "GET /metrics": "text/plain"}
 
 
 def test_every_documented_status_is_shown_here():
-    assert sorted(SHOWN) == sorted((route, status) for route, statuses in STATUSES.items() for status in statuses)
+    """But for feedback, which has a file of its own."""
+    told = {(route, status) for route, statuses in STATUSES.items() for status in statuses if not route.endswith("/feedback")}
+    assert set(SHOWN) == told
 
 
 def test_every_route_is_documented():

@@ -18,6 +18,7 @@ from schemathesis.openapi import from_wsgi
 from cds_service import cli, pipeline, wire
 from cds_service.app import create_app
 from cds_service.config import Settings
+from cds_service.store import open_store
 from cds_service.web.hooks import STATUSES
 from cds_service.wire.openapi import _ROUTES
 
@@ -25,14 +26,11 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "/cds-services/cell-therapy-trials"
 
 
-def application() -> Flask:
-    chosen = Settings.from_environment({}, sandbox=True, as_of=cli.day("2026-11-01"))
-    return create_app(pipeline.load_rules(chosen), chosen)
-
-
 @pytest.fixture(scope="module")
-def app() -> Flask:
-    return application()
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    database = f"sqlite:///{tmp_path_factory.mktemp('store')}/store.sqlite3"
+    chosen = Settings.from_environment({"CDS_DATABASE_URL": database}, sandbox=True, as_of=cli.day("2026-11-01"))
+    return create_app(pipeline.load_rules(chosen), chosen, store=open_store(chosen)[0])
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from cds_service import __version__, about, metrics, pipeline
 from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.pipeline import Rules
+from cds_service.store import open_store
 from cds_service.web import watch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,15 +108,17 @@ def audited(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 
 
 def test_the_audit_says_who_asked_about_whom_by_hash(rules: Rules, capsys: pytest.CaptureFixture[str]) -> None:
-    app = create_app(rules, SETTINGS, today=lambda: DAY, pseudonym=lambda text: f"<{len(text)}>")
+    key = "k" * 32
+    known = watch.keyed(key.encode())
+    app = create_app(rules, replace(SETTINGS, hash_key=key), today=lambda: DAY)
     app.test_client().post(SERVICE, json=EXAMPLE)
     (line,) = audited(capsys)
     assert line.pop("time") and line.pop("level")
     assert line == {
         "event": "asked",
         "client": "open",
-        "user": f"<{len(EXAMPLE['context']['userId'])}>",
-        "patient": f"<{len(EXAMPLE['context']['patientId'])}>",
+        "user": known("clinician", "open", EXAMPLE["context"]["userId"]),
+        "patient": known("patient", "open", EXAMPLE["context"]["patientId"]),
         "hook": "patient-view",
         "hookInstance": EXAMPLE["hookInstance"],
         "status": 200,
@@ -147,8 +150,28 @@ def test_probes_leave_no_line(client: FlaskClient, capsys: pytest.CaptureFixture
 
 def test_hashes_differ_by_key_and_are_not_the_thing() -> None:
     one, same, other = watch.keyed(b"k" * 32), watch.keyed(b"k" * 32), watch.keyed()
-    assert one("p-1") == same("p-1") != other("p-1")
-    assert one("p-1") != one("p-2") and re.fullmatch("[0-9a-f]{32}", one("p-1"))
+    who = "patient", "open", "p-1"
+    assert one(*who) == same(*who) != other(*who)
+    assert len({one(*who), one("patient", "open", "p-2"), one("clinician", "open", "p-1"), one("patient", "elsewhere", "p-1")}) == 4
+    assert re.fullmatch("[0-9a-f]{32}", one(*who))
+
+
+def test_the_audit_and_the_store_say_the_same_of_a_person(rules: Rules, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = replace(SETTINGS, database_url=f"sqlite:///{tmp_path}/store.sqlite3")
+    store, _ = open_store(settings)
+    create_app(rules, settings, today=lambda: DAY, store=store).test_client().post(SERVICE, json=EXAMPLE)
+    (line,) = audited(capsys)
+    assert line["patient"] == store.person("patient", "open", EXAMPLE["context"]["patientId"])
+
+
+def test_a_store_that_cannot_be_reached_is_not_ready(rules: Rules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(SETTINGS, database_url=f"sqlite:///{tmp_path}/store.sqlite3")
+    store, _ = open_store(settings)
+    client = create_app(rules, settings, today=lambda: DAY, store=store).test_client()
+    assert client.get("/ready").status_code == 200
+    monkeypatch.setattr(store, "ready", lambda: False)
+    answer = client.get("/ready")
+    assert (answer.status_code, answer.json["failed"]) == (503, ["store"])
 
 
 # --- about ---------------------------------------------------------------------------------------
@@ -272,7 +295,10 @@ class Running:
 def running(tmp_path: Path, command: Callable[[int], list[str]]) -> Iterator[Running]:
     """A server in a process of its own, up when it answers; stopped in any case."""
     port = free_port()
-    environ = {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PROMETHEUS_"))} | {"PYTHONPATH": str(ROOT)}
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PROMETHEUS_"))} | {
+        "PYTHONPATH": str(ROOT),
+        "CDS_DATABASE_URL": f"sqlite:///{tmp_path}/store.sqlite3",
+    }
     with (tmp_path / "err").open("w") as err, (tmp_path / "out").open("w") as out:
         process = subprocess.Popen([sys.executable, "-m", *command(port)], stdout=out, stderr=err, env=environ, cwd=tmp_path, text=True)  # noqa: S603 -- ours
         try:
@@ -323,7 +349,7 @@ def test_two_workers_count_together_speak_json_and_stop_when_told(start: str, tm
         assert server.process.wait(timeout=20) == 0
         logged, asked = server.logged(), (tmp_path / "out").read_text(encoding="utf-8")
     assert "Ann" not in logged + asked and "hush" not in logged + asked and b"hush" not in broken
-    lines = [json.loads(line) for line in logged.splitlines() if not line.startswith("cds-service ")]
+    lines = [json.loads(line) for line in logged.splitlines() if not line.startswith("cds-service")]
     assert {line["event"] for line in lines} == {"server", "answered", "refused"}
     assert sum(line["event"] == "answered" for line in lines) == 12
     assert {line["error"] for line in lines if line["event"] == "refused"} == {"InvalidHeaderName", "LimitRequestLine"}

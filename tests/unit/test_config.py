@@ -117,6 +117,10 @@ def test_an_empty_value_counts_as_not_set():
         ("CDS_SAMPLES", "/no/such/place", "CDS_SAMPLES: no directory /no/such/place"),
         ("CDS_LOCAL_MAPPINGS", "/no/such.csv", "CDS_LOCAL_MAPPINGS: no file /no/such.csv"),
         ("CDS_UPPER_LIMITS", "/", "CDS_UPPER_LIMITS: no file /"),
+        ("CDS_HASH_KEY", "too short", "CDS_HASH_KEY: must be 32 characters or more"),
+        ("CDS_MUTE_DAYS", "-1", "CDS_MUTE_DAYS: must be a whole number from 0 to 3650"),
+        ("CDS_REPEAT_DAYS", "366", "CDS_REPEAT_DAYS: must be a whole number from 0 to 365"),
+        ("CDS_SILENT", "true", "CDS_SILENT: must be yes or no"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_what_it_may_be(name, value, message):

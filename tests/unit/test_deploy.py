@@ -19,7 +19,7 @@ UNIT = (ROOT / "deploy" / "cds-service.service").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load(COMPOSE)["services"]
 
 #: Settings of the store and of the trusted clients, until they are rows of SETTINGS.
-JOINING = {"CDS_DATABASE_URL", "CDS_HASH_KEY", "CDS_CLIENTS"}
+JOINING: set[str] = set()
 
 
 def instructions(text: str) -> list[tuple[str, str]]:

@@ -317,6 +317,7 @@ def test_a_card_is_written_whole():
     ]
     assert [r["display"] for r in card["overrideReasons"]] == [
         "Not suitable, in my judgement",
+        "Already known not eligible",
         "Already discussed",
         "Patient does not want a trial",
         "Already in another trial",

@@ -1,0 +1,33 @@
+"""What an answer rests on → one keyed hash, which is the same as long as the deciding data are.
+
+Time alone does not change it: a result that grows stale, a birthday or a window that ends are no
+news from the record. What was read goes in (reference, date, value), and which criteria wait for a
+list that could not be read. Outcomes do not: the same data can give others on another day. Nor does
+it matter which criterion rests on a result: when one grows stale, another of several ways may count.
+"""
+
+from __future__ import annotations
+
+from cds_service.model.outcomes import Assessment
+from cds_service.model.served import Look
+from cds_service.store.keys import Keys
+
+_OPEN = ("unknown", "manual")
+_UNREAD = ("unavailable", "truncated")
+
+
+def look(assessment: Assessment, patient: str, keys: Keys) -> Look:
+    """`patient` is a keyed hash: the same data in two patients give two fingerprints."""
+    trial, cohort = assessment.trial, assessment.cohort.id
+    parts, left_open, partial = set(), [], False
+    for criterion, word, finding in assessment.outcomes:  # one loop without calls: a clinician is waiting
+        if word in _OPEN:
+            left_open.append(criterion.id)
+            if finding.reason in _UNREAD:
+                partial = True
+                parts.add(f"{criterion.id}\x1e{finding.reason}")
+        for reference, date, value, *_ in finding.evidence:
+            # A patient's age grows by itself.
+            parts.add(f"{reference}\x1e{date}\x1e{value}" if reference[:8] != "Patient/" else reference)
+    fingerprint = keys.of("data", patient, trial.id, cohort, trial.version, *sorted(parts))
+    return Look(trial.id, cohort, assessment.status, trial.version, fingerprint, partial, " ".join(left_open))

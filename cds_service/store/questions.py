@@ -1,0 +1,32 @@
+"""The two questions that a card waits for, built once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select, bindparam, or_, select
+
+from cds_service.model.served import ACCEPTED, NOT_NOW, SHOWN
+from cds_service.store.tables import feedback, served
+
+Question = Select[Any]
+
+_ABOUT = (served.c.trial, served.c.version, served.c.fingerprint, served.c.status)
+
+#: By our clock, not the EHR's: a card is muted from when we heard of it. Another client's word about a card does not count.
+HEARD: Question = (
+    select(*_ABOUT)
+    .join(feedback, (feedback.c.card == served.c.card) & (feedback.c.client == served.c.client))
+    .where(
+        served.c.patient == bindparam("patient"),
+        feedback.c.received >= bindparam("since"),
+        or_(feedback.c.outcome == ACCEPTED, feedback.c.reason != NOT_NOW),
+    )
+)
+
+REPEATED: Question = select(*_ABOUT).where(
+    served.c.patient == bindparam("patient"),
+    served.c.clinician == bindparam("clinician"),
+    served.c.at >= bindparam("since"),
+    served.c.shown == SHOWN,
+)

