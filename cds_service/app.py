@@ -36,7 +36,7 @@ def create_app(
         max_age=3600,
     )
     faults.register(app)
-    app.register_blueprint(hooks.blueprint(rules, settings, decide, gather or _gatherer(app, settings), today or _today))
+    app.register_blueprint(hooks.blueprint(rules, settings, decide, gather or _gatherer(app, settings, rules), today or _today))
     wire.prepare()
     log.start()
     return app
@@ -53,8 +53,15 @@ def tune_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _gatherer(app: Flask, settings: Settings) -> hooks.Gather:
-    server = fetch.FhirServer(settings.fhir_hosts, settings.fetch_budget, settings.max_body)
+def _gatherer(app: Flask, settings: Settings, rules: Rules) -> hooks.Gather:
+    server = fetch.FhirServer(
+        settings.fhir_hosts,
+        settings.fetch_budget,
+        settings.max_body,
+        most_in_all=settings.fetch_bytes,
+        networks=settings.fhir_private,
+        systems=wire.systems(rules.vocabulary),
+    )
     app.extensions["fhir_server"] = server
 
     def gather(request: HookRequest, templates: Mapping[str, str]) -> Record:

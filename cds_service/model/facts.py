@@ -221,6 +221,7 @@ class Record:
     `resources` are FHIR resources as parsed JSON, the Patient among them. `incomplete` as in
     `Facts`. `faults` are those that reading itself met (an unresolvable page, an HTML answer).
     `distinct`: each resource has a type and an id, both texts, and no id stands twice; False: not known.
+    `base`: the FHIR server whose patient this is; "" where none is known.
     """
 
     patient_id: str
@@ -228,3 +229,4 @@ class Record:
     incomplete: Mapping[str, str] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     distinct: bool = False
+    base: str = ""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
+from cds_service.model.clients import OPEN, Client
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -27,3 +29,4 @@ class HookRequest:
     prefetch: Mapping[str, object] = field(default_factory=dict, repr=False)
     access: Access | None = None
     as_of: date | None = None
+    client: Client = OPEN

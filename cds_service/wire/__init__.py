@@ -8,7 +8,7 @@ from cds_service.wire.assessments import assessment_json
 from cds_service.wire.drafts import prepare
 from cds_service.wire.incoming import AS_OF, HOOK, instance_of, read_request
 from cds_service.wire.outgoing import ASSESSMENT, SERVICE, discovery, error, response
-from cds_service.wire.prefetch import templates
+from cds_service.wire.prefetch import systems, templates
 
 __all__ = [
     "ASSESSMENT",
@@ -22,5 +22,6 @@ __all__ = [
     "prepare",
     "read_request",
     "response",
+    "systems",
     "templates",
 ]
