@@ -51,7 +51,8 @@ def read(url: str) -> Base | None:
 
 
 def _segments(path: str) -> tuple[str, ...] | None:
-    segments = tuple(path.strip("/").split("/")) if path.strip("/") else ()
+    trimmed = path.removeprefix("/").rstrip("/")
+    segments = tuple(trimmed.split("/")) if trimmed else ()
     # `..;x` is `..` to servers that take parameters off a segment first
     if _DISGUISED.search(path) or any(segment.partition(";")[0] in (".", "..") for segment in segments):
         return None

@@ -105,3 +105,11 @@ class GuardedAdapter(HTTPAdapter):
     def init_poolmanager(self, *given: Any, **chosen: Any) -> None:
         super().init_poolmanager(*given, **chosen)
         self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def close(self) -> None:
+        """At once: left to itself, a pool closes its connections when it is collected, which an exception can put off."""
+        for key in tuple(self.poolmanager.pools.keys()):
+            pool = self.poolmanager.pools.get(key)
+            if pool is not None:
+                pool.close()
+        super().close()
