@@ -33,8 +33,8 @@ from faults import MARK, Behave, Server, running, status
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "fhir-servers.md"
 BUNDLE = json.loads((ROOT / "fixtures" / "rmn-candidate.json").read_text(encoding="utf-8"))
-TOKEN = "Hush-bearer-7731"
-NEVER = (TOKEN, MARK, "somebody-else")
+HUSH = "Hush-bearer-7731"
+NEVER = (HUSH, MARK, "somebody-else")
 PATIENT = ("rmn-candidate", "Fixture-Candidate", "Adam", "1980-03-14")
 BUDGET = 5.0
 BYTES = 1_000_000
@@ -121,7 +121,7 @@ def service(rules: pipeline.Rules, clock: Clock | None, budget: float = BUDGET) 
 
 
 def body(base: str, **members: Any) -> dict[str, Any]:
-    authorization = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.read", "subject": "cds"}
+    authorization = {"access_token": HUSH, "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.read", "subject": "cds"}
     return {
         "hook": "patient-view",
         "hookInstance": "6bc883b2-b795-4dcb-b661-34884a31d472",
@@ -172,12 +172,13 @@ def test_a_fault_on_a_list_that_is_not_required(row: Row, rules: pipeline.Rules,
         assert whys == ({row.why} if row.why else set())
         incomplete = {entry["list"] for entry in said.get("incomplete", ())}
         assert incomplete == ({"procedures"} if row.why else set())
-        details = [card["detail"] for card in answer.json["cards"]]
-        assert any(re.match(r"\*\*Check incomplete\.\*\* [^.]*procedure list", detail) is not None for detail in details) == bool(row.why), "a card says what is open"
+        assert any(re.match(r"\*\*Check incomplete\.\*\* [^.]*procedure list", detail) is not None for detail in details) == bool(row.why), (
+            "a card says what is open"
+        )
         assert 1 <= ehr.asked("Procedure") <= row.asked
         assert waits.waited < BUDGET
         assert elsewhere.seen == []
-        assert set(ehr.tokens) == {f"Bearer {TOKEN}"}
+        assert set(ehr.tokens) == {f"Bearer {HUSH}"}
         nothing_leaked(answer, "".join(capsys.readouterr()))
 
 

@@ -153,7 +153,7 @@ def test_a_client_with_a_list_of_its_own_is_held_to_it(bases, base, refusal):
         ("ehr.example", "100.100.100.200", False),
         ("ehr.example", "169.254.169.254", False),
         ("ehr.example", "127.0.0.1", False),
-        ("ehr.example", "0.0.0.0", False),
+        ("ehr.example", "0.0.0.0", False),  # noqa: S104 -- an address that must not be asked
         ("ehr.example", "224.0.0.1", False),
         ("ehr.example", "255.255.255.255", False),
         ("ehr.example", "::1", False),
