@@ -102,6 +102,7 @@ BASE = "https://ehr.example/fhir/r4"
         ("/Condition", ""),
         ("../Condition", ""),
         ("x/../../../admin", ""),
+        ("x/../Condition", ""),
         (f"{BASE}/../admin", ""),
         (f"{BASE}/%2e%2e/admin", ""),
         (f"{BASE}-test/Condition", ""),
@@ -258,3 +259,11 @@ def test_a_name_that_nobody_knows_is_a_failed_connection(monkeypatch):
     record = gather(replace(request(443), user_id="x"), TEMPLATES, server)
     server.close()
     assert [f.why for f in record.faults] == ["the connection failed"]
+
+
+@pytest.mark.parametrize(("bases", "why"), [((), "CDS_FHIR_HOSTS"), (("https://ehr.example/fhir",), "the list of this client")])
+def test_whoever_calls_says_which_list_holds(bases, why):
+    server = FhirServer([], budget=5, most_bytes=1000)
+    asked = replace(request(8443), client=Client("north", bases))
+    assert [f.why for f in gather(asked, TEMPLATES, server).faults] == [f"not in the prefetch, and the FHIR server is not named in {why}"]
+    server.close()
