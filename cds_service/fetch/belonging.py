@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from cds_service.fetch.bundles import Part, Resource, unavailable
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Fault
 from cds_service.model.references import names_patient
 
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
 _NOT_OURS = "is about another patient"
 #: Drugs may come along with the prescriptions that name them, marked as included or not.
 _WITH = {f"Medication{kind}": "Medication" for kind in ("Request", "Statement", "Administration", "Dispense")}
@@ -61,4 +64,5 @@ def _subject(resource: Resource) -> str | None:
 
 def _name(resource: Resource) -> str:
     identity = resource.get("id")
-    return f"{resource['resourceType']}/{identity}" if isinstance(identity, str) else f"{resource['resourceType']} without id"
+    sound = isinstance(identity, str) and _ID.fullmatch(identity)  # any other text may say anything
+    return f"{resource['resourceType']}/{identity}" if sound else f"{resource['resourceType']} without id"

@@ -133,6 +133,13 @@ def test_a_form_is_not_put_again(served):
     assert len(ehr.seen) == 1
 
 
+def test_a_server_without_a_certificate_that_is_trusted_is_told_of(served):
+    ehr, server = served(Server(bundle()))
+    with pytest.raises(Failed, match="no TLS connection with a certificate that is trusted"):
+        server.talk(Access(ehr.base.replace("http:", "https:"), HUSH)).ask(Question(f"{ehr.base.replace('http:', 'https:')}/Patient/p1"))
+    assert ehr.seen == [], "the token was not sent"
+
+
 # --- long searches -------------------------------------------------------------------------------
 
 
@@ -297,6 +304,7 @@ def about(reference):
         ([condition("c1"), condition("c2", **about("#p1"))], ["c1"], "truncated", ["Condition/c2"]),
         ([condition("c1"), condition("c2", **about("Group/p1"))], ["c1"], "truncated", ["Condition/c2"]),
         ([condition("c1"), condition(None, **about("Patient/p2"))], ["c1"], "truncated", ["Condition without id"]),
+        ([condition("c1"), condition("Mrs Smith", **about("Patient/p2"))], ["c1"], "truncated", ["Condition without id"]),
         ([condition("c1"), {"resourceType": "Condition", "id": "c2"}], ["c1", "c2"], None, []),
         ([condition("c1"), {"resourceType": "Condition", "id": "c2", "subject": "odd"}], ["c1", "c2"], None, []),
         ([condition("c2", **about("Patient/p2"))], None, None, []),
