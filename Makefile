@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 MUTANTS ?= 200
 SEED ?= 1
 
-.PHONY: demo test check serve docs bench mutate clean
+.PHONY: demo test check serve docs bench bench-fetch mutate clean
 .DEFAULT_GOAL := demo
 
 # The stamp makes the install happen once, and again only when the dependencies change.
@@ -42,6 +42,9 @@ docs: $(STAMP) ## rewrite docs/trials and docs/ehr from the criteria and the tem
 
 bench: $(STAMP) ## one hook call against a bare endpoint: p50, p99, ratio
 	$(BIN)/python bench/hook.py
+
+bench-fetch: $(STAMP) ## six searches at a FHIR server against one: the ratio
+	$(BIN)/python bench/fetch.py
 
 # The tool is an extra of its own, and never changes what is installed for the rest.
 $(VENV)/.mutate: $(STAMP)

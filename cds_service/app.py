@@ -61,7 +61,8 @@ def create_app(
         remembered = memory.Memory(store, settings)
         checks = {"store": partial(_answers, store), **(checks or {})}
         app.extensions["store"] = store
-    app.register_blueprint(hooks.blueprint(rules, settings, decide, gather or _gatherer(app, settings), today or _today, remembered))
+    ask = gather or _gatherer(app, settings, rules)
+    app.register_blueprint(hooks.blueprint(rules, settings, decide, ask, today or _today, remembered))
     app.register_blueprint(feedback.blueprint(rules, store))
     app.register_blueprint(operation.blueprint(rules, checks or {}, today or _today))
     wire.prepare()
@@ -80,8 +81,16 @@ def tune_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def _gatherer(app: Flask, settings: Settings) -> hooks.Gather:
-    server = fetch.FhirServer(settings.fhir_hosts, settings.fetch_budget, settings.max_body)
+def _gatherer(app: Flask, settings: Settings, rules: Rules) -> hooks.Gather:
+    server = fetch.FhirServer(
+        settings.fhir_hosts,
+        settings.fetch_budget,
+        settings.max_body,
+        most_in_all=settings.fetch_bytes,
+        networks=settings.fhir_private,
+        systems=wire.systems(rules.vocabulary),
+        failed=metrics.fetch_failure,
+    )
     app.extensions["fhir_server"] = server
 
     def gather(request: HookRequest, templates: Mapping[str, str]) -> Record:

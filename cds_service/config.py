@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from ipaddress import ip_network
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -53,6 +54,8 @@ class Settings:
     mute_days: int = 180
     repeat_days: int = 0
     silent: bool = False
+    fhir_private: tuple[str, ...] = ()
+    fetch_bytes: int = 64 * 1024 * 1024
 
     def __post_init__(self) -> None:
         if self.as_of is not None and not self.sandbox:
@@ -123,14 +126,15 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
-_HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[0-9]{1,5})?", re.ASCII)
+_HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[0-9]{1,5})?((/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*)/?", re.ASCII)
 
 
 def _hosts(text: str) -> tuple[str, ...]:
-    """Hosts in lower case. No wildcards and no schemes: each server that may be asked is named."""
-    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    """Hosts in lower case, paths as they are. No wildcards and no schemes: each server that may be asked is named."""
+    parts = [part.strip().partition("/") for part in text.split(",") if part.strip()]
+    hosts = tuple(host.lower() + slash + path for host, slash, path in parts)
     if not hosts or not all(_HOST.fullmatch(host) for host in hosts):
-        raise ValueError("must be a comma list of host or host:port, like fhir.hospital.example,ehr.example:8443")
+        raise ValueError("must be a comma list of host or host:port, with a path if you like, like fhir.hospital.example,ehr.example:8443/r4")
     return hosts
 
 
@@ -144,6 +148,13 @@ def _yes_or_no(text: str) -> bool:
     if text.lower() not in ("yes", "no"):
         raise ValueError("must be yes or no")
     return text.lower() == "yes"
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(part.strip())) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("must be a comma list of networks or addresses, like 10.20.0.0/16,fd12:3456::/48") from None
 
 
 def _web_address(text: str) -> str:
@@ -173,11 +184,27 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "CDS_FHIR_HOSTS",
         "127.0.0.1,localhost,[::1]",
-        "FHIR servers that may be asked: comma list of host (https, port 443) or host:port. Loopback may use any port and http.",
+        "FHIR servers that may be asked: comma list of host (https, port 443) or host:port. Loopback may use any port and http. "
+        "With a path, host/path: only what is below it.",
         "fhir_hosts",
         _hosts,
     ),
+    Setting(
+        "CDS_FHIR_PRIVATE",
+        "",
+        "Networks inside which named FHIR servers may stand: comma list like 10.20.0.0/16. Default: none, only public addresses are asked, "
+        "and addresses that are themselves named.",
+        "fhir_private",
+        _networks,
+    ),
     Setting("CDS_FETCH_BUDGET", "2", "Seconds that all questions to the FHIR server may take together, from 0.05 to 60.", "fetch_budget", _seconds),
+    Setting(
+        "CDS_FETCH_BYTES",
+        "67108864",
+        "Most bytes that all answers of the FHIR server to one call may have together, decompressed.",
+        "fetch_bytes",
+        _whole(1024, 1024**3),
+    ),
     Setting("CDS_MAX_BODY", "16777216", "Largest request, and largest answer of a FHIR server, in bytes.", "max_body", _whole(1024, 1024**3)),
     Setting("CDS_SMART_URL", "", "Launch address of the SMART sidebar. Set: cards carry the link `See every criterion`.", "smart_url", _web_address),
     Setting("CDS_CLIENTS", "", "YAML file of the clients that may call. Default: none, and the service is open.", "clients", _file),

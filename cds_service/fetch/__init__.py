@@ -1,7 +1,7 @@
 """A Bundle, a prefetch or a FHIR server → Record. Knows Bundles and HTTP; understands no clinical resource.
 
-`files` reads one Bundle given whole, `gathering` joins prefetch and server, `bundles` reads a page,
-`server` is the only place that goes to the network.
+`files` reads one Bundle given whole, `gathering` joins prefetch and server, `bundles` reads a page, `belonging` looks
+whether it is the one that was asked for, `jobs` says what to ask. Only `server`, `talk` and `guard` go to the network.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from cds_service.errors import PreconditionFailed
-from cds_service.fetch.bundles import Part, Resource, Unreadable, apart, distinct, read_page, unavailable, unique
+from cds_service.fetch.belonging import of_kind, of_patient
+from cds_service.fetch.bundles import Part, Resource, apart, distinct, read_page, unavailable, unique
+from cds_service.fetch.jobs import UNTURNED, Job, Medication, Pages, Search, ThePatient, patient
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Fault, Record
 from cds_service.model.hooks import HookRequest
 from cds_service.model.sent import SentObservation, as_json
 from cds_service.model.vocabulary import LISTS
 
 if TYPE_CHECKING:
-    from cds_service.fetch.server import FhirServer, Talk
+    from cds_service.fetch.server import FhirServer
+    from cds_service.fetch.talk import Talk
 
-_UNTURNED = "the next page was not read"
 REQUIRED = ("patient", "conditions")
-MOST_PAGES = 20
 MOST_MEDICATIONS = 50
 _MEDICATION = re.compile(r"(?:.*/)?Medication/([A-Za-z0-9.-]{1,64})(?:/_history/.*)?", re.ASCII)
 _DRUG_LISTS = {
@@ -29,15 +30,11 @@ _DRUG_LISTS = {
 }
 
 
-class _Job(Protocol):
-    def run(self) -> None: ...
-    def part(self) -> Part: ...
-
-
 def gather(request: HookRequest, templates: Mapping[str, str], server: FhirServer) -> Record:
     """Raises PreconditionFailed, naming them, where the patient or the problem list cannot be had."""
-    refusal = server.refusal(request.access)
+    refusal = server.refusal(request.access, request.client)
     talk = server.talk(request.access) if request.access is not None and not refusal else None
+    faults: list[Fault] = []
     sent = {key: _sent(key, request) for key in templates if key in request.prefetch}
     _demand(sent)  # before anybody is asked anything
     if talk is None:
@@ -47,41 +44,30 @@ def gather(request: HookRequest, templates: Mapping[str, str], server: FhirServe
         jobs = {key: job for key, template in templates.items() if (job := _job(talk, key, template, request, sent.get(key)))}
         talk.together([job.run for job in jobs.values()])
         parts = {key: jobs[key].part() if key in jobs else sent[key] for key in templates}
+    base = request.access.base if request.access is not None else ""
+    for key, template in templates.items():
+        kind = template.partition("?")[0].partition("/")[0]
+        parts[key], strangers = of_patient(of_kind(parts[key], kind), kind, request.patient_id, base)
+        faults += strangers
     _demand(parts)
-    return _join(request.patient_id, parts, talk)
+    return _join(request.patient_id, base, parts, talk, faults)
 
 
-def _job(talk: Talk, key: str, template: str, request: HookRequest, sent: Part | None) -> _Job | None:
+def _job(talk: Talk, key: str, template: str, request: HookRequest, sent: Part | None) -> Job | None:
     """What is left to ask: all of it, the pages after the one that was sent, or nothing."""
     if sent is not None:
-        return _Search(talk, sent.following, sent) if sent.following else None
-    url = f"{talk.base}/{template.replace('{{context.patientId}}', request.patient_id)}"
-    return _Single(talk, url, request.patient_id) if key == "patient" else _Search(talk, url)
+        return Pages(talk, sent) if sent.following else None
+    wanted = template.replace("{{context.patientId}}", request.patient_id)
+    return ThePatient(talk, wanted, request.patient_id) if key == "patient" else Search(talk, wanted)
 
 
 def _first_page_only(part: Part) -> Part:
-    return part._replace(state=TRUNCATED, whys=(*part.whys, _UNTURNED)) if part.following else part
+    return part._replace(state=TRUNCATED, whys=(*part.whys, UNTURNED)) if part.following else part
 
 
 def _sent(key: str, request: HookRequest) -> Part:
     value = request.prefetch[key]
-    return _patient(value, request.patient_id) if key == "patient" else read_page(value)
-
-
-def _patient(value: object, wanted: str) -> Part:
-    """The Patient, alone or as the only one of a searchset. Another patient's data must never be read as this one's."""
-    if isinstance(value, dict) and value.get("resourceType") == "Patient":
-        found: tuple[Resource, ...] = (value,)
-    else:
-        page = read_page(value)
-        if page.state == UNAVAILABLE:
-            return page
-        found = tuple(r for r in page.resources if r["resourceType"] == "Patient")
-    if not found:
-        return unavailable("no Patient there")
-    if any(p.get("id") != wanted for p in found):
-        return unavailable("another patient than context.patientId")
-    return Part(found[:1], kinds={"Patient"})
+    return patient(value, request.patient_id) if key == "patient" else read_page(value)
 
 
 def _demand(parts: Mapping[str, Part]) -> None:
@@ -89,96 +75,6 @@ def _demand(parts: Mapping[str, Part]) -> None:
     if missing:
         whys = "; ".join(f"{key}: {', '.join(parts[key].whys)}" for key in missing)
         raise PreconditionFailed(f"Required data cannot be had. {whys}.", missing=missing)
-
-
-class _Single:
-    """One resource, by its address."""
-
-    def __init__(self, talk: Talk, url: str, wanted: str) -> None:
-        self._talk, self._url, self._wanted = talk, url, wanted
-        self._found = unavailable("no answer in time")
-
-    def run(self) -> None:
-        try:
-            self._found = _patient(self._talk.get(self._url), self._wanted)
-        except Unreadable as why:
-            self._found = unavailable(str(why))
-
-    def part(self) -> Part:
-        return self._found
-
-
-class _Medication:
-    """One Medication that a prescription points to."""
-
-    def __init__(self, talk: Talk, identity: str) -> None:
-        self._talk, self._identity = talk, identity
-        self.found: Resource | None = None
-
-    def run(self) -> None:
-        try:
-            answer = self._talk.get(f"{self._talk.base}/Medication/{self._identity}")
-        except Unreadable:
-            return
-        if isinstance(answer, dict) and answer.get("resourceType") == "Medication" and answer.get("id") == self._identity:
-            self.found = answer
-
-
-class _Search:
-    """A list, page after page. What has come when time runs out is kept: it may open a gate; its absences prove nothing."""
-
-    def __init__(self, talk: Talk, url: str, first: Part | None = None) -> None:
-        self._talk, self._next = talk, url
-        self._pages: list[Part] = [] if first is None else [first]
-        self._stopped = _UNTURNED if first else "no answer in time"
-
-    def run(self) -> None:
-        seen: set[str] = set()
-        while self._next:
-            why = self._turn(seen)
-            if why:
-                self._stopped = why
-                return
-        self._stopped = ""
-
-    def _turn(self, seen: set[str]) -> str:
-        """Read one page more; why not, if not."""
-        url = self._talk.address(self._next)
-        if not url:
-            return "the next page is on another server"
-        if url in seen:
-            return "the pages go round in a circle"
-        if len(self._pages) >= MOST_PAGES:
-            return "too many pages"
-        seen.add(url)
-        try:
-            page = read_page(self._talk.get(url))
-        except Unreadable as why:
-            return str(why)
-        if page.state == UNAVAILABLE:
-            return page.whys[0]
-        self._next = page.following
-        self._pages.append(page)
-        return ""
-
-    def part(self) -> Part:
-        stopped = self._stopped  # read before the pages: a late thread adds the last page first, then clears this
-        pages = tuple(self._pages)
-        if not pages:
-            return unavailable(stopped)
-        whys = [why for page in pages for why in page.whys]
-        if stopped:
-            whys.append(stopped)
-        return Part(
-            [r for page in pages for r in page.resources],
-            [o for page in pages for o in page.sent],
-            TRUNCATED if whys else None,
-            tuple(whys),
-            "",
-            sum(page.matches for page in pages),
-            pages[0].total,
-            {kind for page in pages for kind in page.kinds},
-        )
 
 
 def _counted(part: Part) -> Part:
@@ -194,9 +90,8 @@ def list_of(key: str) -> str:
     return stem if number.isdigit() and stem in LISTS else key
 
 
-def _join(patient_id: str, parts: Mapping[str, Part], talk: Talk | None) -> Record:
+def _join(patient_id: str, base: str, parts: Mapping[str, Part], talk: Talk | None, faults: list[Fault]) -> Record:
     incomplete: dict[str, str] = {}
-    faults: list[Fault] = []
     resources: list[Resource] = []
     sent: list[SentObservation] = []
     for key, raw in parts.items():
@@ -223,7 +118,7 @@ def _join(patient_id: str, parts: Mapping[str, Part], talk: Talk | None) -> Reco
         for name, count in open_lists.items():
             incomplete.setdefault(name, TRUNCATED)
             faults.append(Fault(name, f"{count} entries name a Medication that was not sent and could not be read"))
-    return Record(patient_id, resources, incomplete, tuple(faults), once, sent)
+    return Record(patient_id, resources, incomplete, tuple(faults), once, sent, base)
 
 
 def _medications(resources: list[Resource], named: list[tuple[str, str]], talk: Talk | None) -> tuple[list[Resource], dict[str, int]]:
@@ -234,7 +129,7 @@ def _medications(resources: list[Resource], named: list[tuple[str, str]], talk: 
     known = {r.get("id") for r in resources if r["resourceType"] == "Medication"}
     pointers = [(name, identity) for name, identity in named if identity not in known]
     wanted = list(dict.fromkeys(identity for _, identity in pointers if identity))
-    jobs = [] if talk is None else [_Medication(talk, identity) for identity in wanted[:MOST_MEDICATIONS]]
+    jobs = [] if talk is None else [Medication(talk, identity) for identity in wanted[:MOST_MEDICATIONS]]
     if talk is not None and jobs:
         talk.together([job.run for job in jobs])
     found = [job.found for job in jobs if job.found is not None]

@@ -224,7 +224,8 @@ class Record:
     `resources` are FHIR resources as parsed JSON, the Patient among them. `incomplete` as in
     `Facts`. `faults` are those that reading itself met (an unresolvable page, an HTML answer).
     `distinct`: each resource has a type and an id, both texts, and no id stands twice; False: not known.
-    `sent`: results that were left as they were sent, each with an id of its own.
+    `sent`: results that were left as they were sent, each with an id of its own. `base`: the FHIR server
+    whose patient this is; "" where none is known.
     """
 
     patient_id: str
@@ -233,3 +234,4 @@ class Record:
     faults: tuple[Fault, ...] = ()
     distinct: bool = False
     sent: Sequence[SentObservation] = ()
+    base: str = ""

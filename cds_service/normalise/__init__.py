@@ -49,7 +49,7 @@ def normalise(record: Record, vocabulary: Vocabulary, as_of: int) -> Facts:
     resources, nameless = (record.resources, {}) if record.distinct else _once(record.resources, faults)
     reference = f"Patient/{record.patient_id}"
     patient = person.read(_patient(resources, record.patient_id), reference, as_of, faults)
-    desk = Desk(vocabulary, patient, as_of, resources)
+    desk = Desk(vocabulary, patient, as_of, resources, record.base)
     desk.faults = faults
     for resource in chain(left_over(desk, record.sent), resources):
         _read(desk, resource, f"{resource['resourceType']}/{resource['id']}")

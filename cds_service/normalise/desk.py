@@ -8,6 +8,7 @@ from typing import Any
 
 from cds_service import codes, dates
 from cds_service.model.facts import Condition, Event, Exposure, Fault, Observation, Patient
+from cds_service.model.references import names_patient
 from cds_service.model.vocabulary import Concept, Mapped, Vocabulary
 from cds_service.normalise.analytes import analytes_of
 
@@ -27,11 +28,11 @@ class Desk:
     """One record being read."""
 
     __slots__ = (
-        "_medications", "analytes", "answers", "as_of", "concepts", "conditions", "events", "exposures", "faults", "mine",
-        "names", "observations", "patient", "resources", "unmapped", "vocabulary",
+        "_medications", "analytes", "answers", "as_of", "base", "concepts", "conditions", "events", "exposures", "faults", "mine",
+        "observations", "patient", "resources", "unmapped", "vocabulary",
     )  # fmt: skip
 
-    def __init__(self, vocabulary: Vocabulary, patient: Patient, as_of: int, resources: Sequence[Json]) -> None:
+    def __init__(self, vocabulary: Vocabulary, patient: Patient, as_of: int, resources: Sequence[Json], base: str = "") -> None:
         self.vocabulary = vocabulary
         self.concepts = vocabulary.concepts
         self.analytes = analytes_of(vocabulary)
@@ -43,7 +44,7 @@ class Desk:
         identity = patient.reference.partition("/")[2]
         #: References that mean this patient, as they were found so far.
         self.mine: dict[str, bool] = {patient.reference: True, f"urn:uuid:{identity}": True, identity: True}
-        self.names = (f"/{patient.reference}", f"/{patient.reference}/_history/")
+        self.base = base  #: the FHIR server whose patient this is; "" where none is known
         self.observations: dict[str, list[Observation]] = {}
         self.conditions: dict[str, list[Condition]] = {}
         self.events: dict[str, list[Event]] = {}
@@ -64,13 +65,15 @@ class Desk:
         if named is None:
             self.faults.append(Fault(reference, "names no patient"))
             return False
-        known = self.mine.get(named)
-        if known is None:
-            absolute = "/" + named if named.startswith("Patient/") else named
-            known = not named.startswith("#") and (absolute.endswith(self.names[0]) or self.names[1] in absolute)
-            self.mine[named] = known
+        known = self.is_mine(named)
         if not known:
             self.faults.append(Fault(reference, "is about another patient"))
+        return known
+
+    def is_mine(self, named: str) -> bool:
+        known = self.mine.get(named)
+        if known is None:
+            known = self.mine[named] = names_patient(named, self.patient.reference.partition("/")[2], self.base)
         return known
 
     def sex_in(self, words: set[str]) -> bool:

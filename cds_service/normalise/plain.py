@@ -87,7 +87,7 @@ def _read(desk: Desk, analyte: Analyte, sent: SentObservation, mine: dict[bytes,
     subject = bytes(sent.subject)  # type: ignore[arg-type]  # without one: the long way
     known = mine.get(subject)
     if known is None:
-        mine[subject] = known = desk.mine.get(orjson.loads(subject)["reference"], False)
+        mine[subject] = known = desk.is_mine(orjson.loads(subject)["reference"])
     first, last, date, time = written(sent.effectiveDateTime)
     if not known or last > desk.as_of:
         return False

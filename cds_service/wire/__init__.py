@@ -14,7 +14,7 @@ from cds_service.wire.feedback import CRITERION, Refused, feedback_answer, read_
 from cds_service.wire.incoming import AS_OF, instance_of, read_request
 from cds_service.wire.openapi import openapi
 from cds_service.wire.outgoing import ASSESSMENT, REASONS, discovery, error, response
-from cds_service.wire.prefetch import templates
+from cds_service.wire.prefetch import systems, templates
 
 __all__ = [
     "ASSESSMENT",
@@ -38,5 +38,6 @@ __all__ = [
     "read_request",
     "repeated",
     "response",
+    "systems",
     "templates",
 ]

@@ -48,7 +48,7 @@ def read_request(body: object, *, sandbox: bool = False, service: str = contexts
         user_id=user,
         encounter_id=encounter,
         prefetch=_optional_object(request, "prefetch"),
-        access=_access(request),
+        access=_access(request, patient[1]),
         as_of=_as_of(extension, sandbox),
         unsaved=unsaved,
         trigger=contexts.trigger(extension),
@@ -82,7 +82,7 @@ def _text(parent: Mapping[str, object], name: str, path: str = "") -> str:
     return value
 
 
-def _access(request: Mapping[str, object]) -> Access | None:
+def _access(request: Mapping[str, object], patient: str) -> Access | None:
     """Where to ask, and by what right. Whether this service may go there is for `fetch` to say."""
     given = request.get("fhirAuthorization")
     if request.get("fhirServer") is None:
@@ -100,6 +100,10 @@ def _access(request: Mapping[str, object]) -> Access | None:
         raise BadRequest("fhirAuthorization.access_token must be printable characters without spaces.")
     if _text(authorization, "token_type", "fhirAuthorization.").lower() != "bearer":
         raise BadRequest("fhirAuthorization.token_type must be Bearer.")
+    if authorization.get("patient") is not None:  # a request that speaks of two patients is malformed, whatever it prefetched
+        own = _PATIENT.fullmatch(_text(authorization, "patient", "fhirAuthorization."))
+        if own is None or own[1] != patient:
+            raise BadRequest("fhirAuthorization.patient is another patient than context.patientId.")
     return Access(base.rstrip("/"), token)
 
 

@@ -94,7 +94,8 @@ def _answer(words: _Words, status: int) -> dict[str, object]:
     if status < 300:
         content = {media: {"schema": _ref(name) if name else {"type": "string"}} for media, name in words.says.items()}
     else:
-        content = {_JSON: {"schema": _ref("State" if words.says.get(_JSON) == "State" else "Error")}}
+        own = words.says.get(_JSON)  # of a state and of feedback the answer has the same shape when it is not good
+        content = {_JSON: {"schema": _ref("State") if own == "State" else {"anyOf": [_ref("Error"), *([_ref(own)] if own == "Feedback" else ())]}}}
     return {"description": _STATUS[status], "content": content}
 
 

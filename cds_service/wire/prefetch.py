@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from cds_service.codes import LOINC
 from cds_service.model.vocabulary import LISTS, Vocabulary
 
 PATIENT = "{{context.patientId}}"
@@ -63,6 +64,14 @@ def templates(vocabulary: Vocabulary, concepts: Iterable[str]) -> dict[str, str]
         for number, chunk in enumerate(_chunks(sorted(codes.get(key, ())), LONGEST - len(frame)), start=1):
             found[key if number == 1 else f"{key}-{number}"] = frame % chunk
     return found
+
+
+def systems(vocabulary: Vocabulary) -> dict[str, tuple[str, ...]]:
+    """The systems of each code that a template may name: some servers find nothing by the bare code."""
+    found: dict[str, set[str]] = {panel: {LOINC} for panel in _PANELS}
+    for system, code in vocabulary.exact:
+        found.setdefault(code, set()).add(system)
+    return {code: tuple(sorted(names)) for code, names in found.items()}
 
 
 def _codes(vocabulary: Vocabulary, used: set[str]) -> dict[str, set[str]]:

@@ -15,6 +15,7 @@ from cds_service.config import Settings
 from cds_service.errors import BadData
 from cds_service.model.clients import OPEN
 from cds_service.model.outcomes import Answer
+from cds_service.model.vocabulary import Vocabulary
 from cds_service.trust import WHY
 from cds_service.web import rate
 from cds_service.web.headers import HEADERS
@@ -22,7 +23,7 @@ from cds_service.web.headers import HEADERS
 UUID = "6bc883b2-b795-4dcb-b661-34884a31d472"
 BODY = {"hook": "patient-view", "hookInstance": UUID, "context": {"patientId": "pat-7731", "userId": "Practitioner/abc"}}
 PATH = "/cds-services/cell-therapy-trials"
-RULES = SimpleNamespace(trials=(), templates={"patient": "Patient/{{context.patientId}}"})
+RULES = SimpleNamespace(trials=(), vocabulary=Vocabulary({}, {}, {}), templates={"patient": "Patient/{{context.patientId}}"})
 REFUSED = {
     "resourceType": "OperationOutcome",
     "issue": [

@@ -84,7 +84,7 @@ CARD = Card(
 VOCABULARY = Vocabulary(
     {"egfr": Concept("egfr", "observation", "eGFR", results="results-kidney")}, {("http://loinc.org", "98979-8"): (Mapped("egfr", {}),)}, {}
 )
-RULES = SimpleNamespace(trials=(TRIAL,), templates=wire.templates(VOCABULARY, ["egfr"]))
+RULES = SimpleNamespace(trials=(TRIAL,), vocabulary=VOCABULARY, templates=wire.templates(VOCABULARY, ["egfr"]))
 
 
 def request(**members):

@@ -60,6 +60,10 @@ ZOO = [
     ("access_token not ASCII", with_server(**{"access_token": "tök"}), "fhirAuthorization.access_token must be printable"),
     ("no token_type", with_server(token_type=...), "fhirAuthorization.token_type is required."),
     ("another token_type", with_server(token_type=HUSH), "fhirAuthorization.token_type must be Bearer."),
+    ("a token of another patient", with_server(patient=HUSH), "fhirAuthorization.patient is another patient than context.patientId."),
+    ("a token of a patient that is none", with_server(patient="1?" + HUSH), "fhirAuthorization.patient is another patient"),
+    ("a token of a patient that is a number", with_server(patient=123), "fhirAuthorization.patient must be a string."),
+    ("a token of no patient", with_server(patient=""), "fhirAuthorization.patient is required."),
     *(
         (f"a server at {address}", with_server(address), "fhirServer must be an http(s) base address")
         for address in (
@@ -98,6 +102,11 @@ def test_another_hook_is_unprocessable(hook):
 def test_a_date_that_is_none_is_refused_in_the_sandbox(given):
     with pytest.raises(BadRequest, match="must be a date like 2026-11-01"):
         wire.read_request({**FINE, "extension": {"org.cds-service.as-of": given}}, sandbox=True)
+
+
+@pytest.mark.parametrize("patient", ["123", "Patient/123", None])
+def test_a_token_of_the_same_patient_is_fine(patient):
+    assert wire.read_request(with_server(patient=patient)).access.token == AUTHORIZATION["access_token"]
 
 
 def test_the_request_that_all_of_these_spoil_is_fine():

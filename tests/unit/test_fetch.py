@@ -4,15 +4,15 @@ import json
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
 
 import pytest
 
 from cds_service.errors import BadInput, PreconditionFailed
 from cds_service.fetch import FhirServer, from_bundle, gather
 from cds_service.fetch import gathering as gathering_module
-from cds_service.fetch import server as server_module
-from cds_service.fetch.server import Unreadable
+from cds_service.fetch import jobs as jobs_module
+from cds_service.fetch.bundles import Unreadable
+from cds_service.fetch.questions import Question
 from cds_service.model.facts import Fault
 from cds_service.model.hooks import Access, HookRequest
 from cds_service.model.vocabulary import LISTS
@@ -397,7 +397,8 @@ def test_a_record_says_whether_each_resource_has_an_id_of_its_own(server, resour
 
 def test_a_prescription_on_two_lists_is_open_once(server):
     sent = page(resource("MedicationRequest", "m1", medicationReference={"reference": "Medication/d1"}))
-    record = gather(hook({**FULL, "conditions": sent, "medication-requests": sent}), TEMPLATES, server)
+    along = page(entry=matched(*[entry["resource"] for entry in sent["entry"]], mode="include"))
+    record = gather(hook({**FULL, "conditions": along, "medication-requests": sent}), TEMPLATES, server)
     assert [f.why for f in record.faults] == ["1 entries name a Medication that was not sent and could not be read"]
     assert record.incomplete == {"medication-requests": "truncated"}
 
@@ -423,15 +424,15 @@ def test_the_package_has_no_other_late_names():
         ("https://FHIR.example:443/r4", "t", ""),
         ("https://ehr.example:8443", "t", ""),
         ("http://fhir.example/r4", "t", "the FHIR server is not https"),
-        ("ftp://fhir.example/r4", "t", "the FHIR server is not https"),
+        ("ftp://fhir.example/r4", "t", "the FHIR server's address is not one that can be asked"),
         ("https://fhir.example/r4", "", "the request brings no access token"),
         ("https://fhir.example:8443/r4", "t", "the FHIR server is not named in CDS_FHIR_HOSTS"),
         ("https://ehr.example", "t", "the FHIR server is not named in CDS_FHIR_HOSTS"),
         ("https://evil.example", "t", "the FHIR server is not named in CDS_FHIR_HOSTS"),
         ("https://fhir.example.evil.example", "t", "the FHIR server is not named in CDS_FHIR_HOSTS"),
         ("http://localhost:8080", "t", "the FHIR server is not named in CDS_FHIR_HOSTS"),
-        ("https://fhir.example@evil.example", "t", "the FHIR server is not https"),
-        ("https://[x", "t", "the FHIR server is not https"),
+        ("https://fhir.example@evil.example", "t", "the FHIR server's address is not one that can be asked"),
+        ("https://[x", "t", "the FHIR server's address is not one that can be asked"),
         ("http://169.254.169.254/latest", "t", "the FHIR server is not https"),
     ],
 )
@@ -546,8 +547,8 @@ def test_loopback_may_be_asked_without_a_token(ehr, server):
 
 
 def test_pages_are_followed_with_the_token_whether_absolute_or_relative(ehr, server):
-    ehr.holds(conditions=page(resource("Condition", "c1"), after=f"{ehr.origin}/pages/2", total=3))
-    ehr.answers["/pages/2"] = page(resource("Condition", "c2"), after="page3?x=1")
+    ehr.holds(conditions=page(resource("Condition", "c1"), after=f"{ehr.base}/pages/2", total=3))
+    ehr.answers["/fhir/pages/2"] = page(resource("Condition", "c2"), after="page3?x=1")
     ehr.answers["/fhir/page3?x=1"] = page(resource("Condition", "c3"))
     record = asked(ehr, server)
     assert (ids(record), record.incomplete) == (["Condition/c1", "Condition/c2", "Condition/c3", "Patient/p1"], {})
@@ -565,7 +566,7 @@ def test_a_next_page_on_another_server_is_not_asked_for(ehr, server, elsewhere):
     ehr.holds(conditions=page(resource("Condition", "c1"), after=elsewhere))
     record = asked(ehr, server)
     assert ("Condition/c1" in ids(record), record.incomplete) == (True, {"conditions": "truncated"})
-    assert record.faults == (Fault("conditions", "the next page is on another server"),)
+    assert record.faults == (Fault("conditions", "the next page is on another server, or outside the base address"),)
 
 
 def test_a_loop_of_pages_ends_as_truncated(ehr, server):
@@ -579,7 +580,7 @@ def test_a_loop_of_pages_ends_as_truncated(ehr, server):
 
 
 def test_pages_without_end_are_truncated_at_a_limit(ehr, server, monkeypatch):
-    monkeypatch.setattr(gathering_module, "MOST_PAGES", 3)
+    monkeypatch.setattr(jobs_module, "MOST_PAGES", 3)
     ehr.holds(conditions=page(resource("Condition", "c1"), after="2"))
     for number in range(2, 9):
         ehr.answers[f"/fhir/{number}"] = page(resource("Condition", f"c{number}"), after=str(number + 1))
@@ -591,7 +592,7 @@ def test_pages_without_end_are_truncated_at_a_limit(ehr, server, monkeypatch):
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ((401, b"Unauthorized", {"Content-Type": "text/plain"}), "the server answers HTTP 401"),
+        ((401, b"Unauthorized", {"Content-Type": "text/plain"}), "the server does not accept the access token, or it has expired (HTTP 401)"),
         ((404, outcome(), {}), "the server answers HTTP 404"),
         ((500, b"<html>secret</html>", {}), "the server answers HTTP 500"),
         ((204, b"", {}), "the server answers HTTP 204"),
@@ -638,7 +639,7 @@ def test_a_later_page_that_fails_truncates(ehr, server, later):
     [
         ("patient", (404, outcome(), {}), "patient: the server answers HTTP 404"),
         ("patient", resource("Patient", "p2"), "patient: another patient than context.patientId"),
-        ("conditions", (403, b"secret", {}), "conditions: the server answers HTTP 403"),
+        ("conditions", (403, b"secret", {}), "conditions: the access token does not cover this (HTTP 403)"),
     ],
 )
 def test_required_data_that_the_server_does_not_give_is_a_precondition_failed(ehr, server, key, answer, why):
@@ -667,16 +668,15 @@ def test_an_answer_that_stalls_halfway_is_given_up(ehr, hasty):
     for path in ("late", "stalls"):
         ehr.answers[f"/fhir/{path}"] = LATE if path == "late" else STALLS
         with pytest.raises(Unreadable, match="no answer in time"):
-            hasty.talk(Access(ehr.base)).get(f"{ehr.base}/{path}")
+            hasty.talk(Access(ehr.base)).ask(Question(f"{ehr.base}/{path}"))
 
 
 def test_an_answer_that_trickles_past_the_budget_is_given_up(ehr, server, monkeypatch):
     ehr.answers["/fhir/x"] = page()
-    talk = server.talk(Access(ehr.base))
-    clock = iter([talk._deadline - 1, talk._deadline + 1])
-    monkeypatch.setattr(server_module, "time", SimpleNamespace(monotonic=clock.__next__))
+    ticks = iter([0.0, 1.0, 6.0])  # the call begins, the question is put, the first bytes are there
+    monkeypatch.setattr(server, "_clock", server._clock._replace(monotonic=ticks.__next__))
     with pytest.raises(Unreadable, match="no answer in time"):
-        talk.get(f"{ehr.base}/x")
+        server.talk(Access(ehr.base)).ask(Question(f"{ehr.base}/x"))
 
 
 def test_pages_that_came_in_time_are_kept(ehr, hasty):
@@ -761,7 +761,7 @@ def test_proxies_and_passwords_of_the_environment_are_not_used(ehr, server, monk
 
 
 def test_a_fault_of_ours_in_a_worker_is_not_hidden_as_missing_data(ehr, server, monkeypatch):
-    monkeypatch.setattr(gathering_module, "read_page", _broken)
+    monkeypatch.setattr(jobs_module, "read_page", _broken)
     with pytest.raises(ZeroDivisionError):
         asked(ehr.holds(), server)
 

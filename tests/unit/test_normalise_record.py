@@ -208,3 +208,25 @@ def test_a_reaction_coded_as_anaphylaxis_is_one(shipped):
         "reaction": [{"manifestation": [{"coding": [{"system": "http://snomed.info/sct", "code": "39579001"}]}]}],
     }  # fmt: skip
     assert "anaphylaxis" in read(shipped, shock).conditions
+
+
+@pytest.mark.parametrize(
+    ("base", "subject", "mine"),
+    [
+        ("", "https://other.example/fhir/Patient/p", True),
+        ("https://ehr.example/fhir", "Patient/p", True),
+        ("https://ehr.example/fhir", "/Patient/p", True),
+        ("https://ehr.example/fhir", "Patient/p/_history/3", True),
+        ("https://ehr.example/fhir", "https://ehr.example/fhir/Patient/p", True),
+        ("https://ehr.example/fhir", "https://EHR.example:443/fhir/Patient/p/_history/3", True),
+        ("https://ehr.example/fhir", "https://other.example/fhir/Patient/p", False),
+        ("https://ehr.example/fhir", "https://ehr.example/other/Patient/p", False),
+        ("https://ehr.example/fhir", "https://ehr.example:8443/fhir/Patient/p", False),
+        ("https://ehr.example/fhir", "http://ehr.example/fhir/Patient/p", False),
+    ],
+)
+def test_the_same_id_at_another_server_is_another_patient(base, subject, mine):
+    record = Record("p", [PATIENT, HB | {"subject": {"reference": subject}, "valueQuantity": amount(90, "g/L")}], base=base)
+    facts = normalise(record, VOCABULARY, TODAY)
+    assert bool(facts.observations) is mine
+    assert facts.faults == (() if mine else (Fault("Observation/1", "is about another patient"),))

@@ -397,3 +397,9 @@ def test_discovery_without_templates_omits_them():
 
 def test_the_models_are_ready_after_prepare():
     wire.prepare()
+
+
+def test_the_systems_of_codes_and_panels_are_known():
+    vocabulary = Vocabulary({}, {("http://loinc.org", "2160-0"): (), ("urn:b", "2160-0"): (), ("urn:a", "x"): ()}, {})
+    found = wire.systems(vocabulary)
+    assert (found["2160-0"], found["x"], found["85354-9"]) == (("http://loinc.org", "urn:b"), ("urn:a",), ("http://loinc.org",))
