@@ -17,7 +17,7 @@ PACKAGE = ROOT / "cds_service"
 
 FLOORS = {
     1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected"}
-    | {"yaml_lines", "shape", "metrics"},
+    | {"yaml_lines", "shape", "metrics", "certificates"},
     2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "ehr_sheets", "criteria", "mappings", "explain", "reasoning"}
     | {"trust", "about", "store"},
     3: {"pipeline", "hooks"},
@@ -36,6 +36,7 @@ ONLY_IN = {
     "yaml": {"yaml_lines"},
     "jsonschema": {"criteria"},
     "requests": {"fetch", "demo", "trust"},
+    "urllib3": {"fetch", "trust", "certificates"},
     "msgspec": {"model", "wire", "fetch", "normalise"},
     "rich": {"demo"},
     "jwt": {"trust"},
