@@ -34,7 +34,7 @@ def create_app(
     replay: trust.Replay | None = None,
     checks: operation.Checks | None = None,
 ) -> Flask:
-    """Raises BadData (CDS_CLIENTS) and BadSetting (CDS_FHIR_CA). Without a store nothing is recorded, no card is muted, and feedback is refused (404).
+    """Raises BadData (CDS_CLIENTS), BadSetting (CDS_FHIR_CA). Without a store nothing is recorded, no card muted, and feedback refused (404).
 
     `replay` remembers used tokens for all workers: the store, unless another is given; without either each
     worker remembers its own. `checks`: what /ready asks besides the store, by name.

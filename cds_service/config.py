@@ -201,7 +201,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "CDS_FHIR_CA",
         "",
-        "PEM file of this site's own certificate authorities, trusted besides the public ones: for FHIR servers and for clients' keys. Default: none.",
+        "PEM file of this site's own certificate authorities, trusted besides the public ones: for FHIR servers and for clients' keys. "
+        "Default: none.",
         "fhir_ca",
         _file,
     ),

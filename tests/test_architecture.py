@@ -132,7 +132,8 @@ def test_libraries_stay_in_their_rooms(path: Path) -> None:
 
 #: Modules whose distribution is called otherwise, or comes with another that is declared.
 COMES_WITH = {"yaml": "pyyaml", "jwt": "pyjwt", "fhir": "fhir.resources", "flask_cors": "flask-cors", "prometheus_client": "prometheus-client"} | {
-    "werkzeug": "flask", "urllib3": "requests", "sekmet": "sekmet-fhir", "sekmet_fhir": "sekmet-fhir", "cryptography": "pyjwt", "certifi": "requests", "jinja2": "flask", "markupsafe": "flask", "lark": "ucumvert", "pydantic": "fhir.resources",
+    "werkzeug": "flask", "jinja2": "flask", "markupsafe": "flask", "urllib3": "requests", "certifi": "requests", "lark": "ucumvert",
+    "pydantic": "fhir.resources", "sekmet": "sekmet-fhir", "cryptography": "pyjwt",
 }  # fmt: skip
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

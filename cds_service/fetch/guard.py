@@ -95,7 +95,7 @@ class _Pinned:
 
 class GuardedAdapter(HTTPAdapter):
     def __init__(self, guard: Guard, trusted: ssl.SSLContext | None = None, **chosen: Any) -> None:
-        self._trusted = {} if trusted is None else {"ssl_context": trusted}
+        self._trusted: dict[str, Any] = {} if trusted is None else {"ssl_context": trusted}
         plain = type("PlainConnection", (_Pinned, HTTPConnection), {"guard": guard})
         secure = type("SecureConnection", (_Pinned, HTTPSConnection), {"guard": guard})
         self._pools = {
@@ -105,7 +105,7 @@ class GuardedAdapter(HTTPAdapter):
         super().__init__(**chosen)
 
     def init_poolmanager(self, *given: Any, **chosen: Any) -> None:
-        super().init_poolmanager(*given, **chosen, **self._trusted)
+        super().init_poolmanager(*given, **(chosen | self._trusted))
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def close(self) -> None:
