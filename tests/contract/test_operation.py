@@ -375,3 +375,13 @@ def test_a_wrong_setting_stops_any_start_in_one_line(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "CDS_MAX_CARDS": "many"}
     ran = subprocess.run([sys.executable, "-c", "import cds_service.wsgi"], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (1, "cds-service: CDS_MAX_CARDS: must be a whole number from 1 to 20\n")
+
+
+def test_started_by_gunicorn_it_listens_beyond_loopback_only_with_clients(tmp_path: Path) -> None:
+    command = STARTS["gunicorn"](free_port())
+    command[command.index("-b") + 1] = f"0.0.0.0:{free_port()}"
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PROMETHEUS_"))}
+    environ |= {"PYTHONPATH": str(ROOT), "CDS_DATABASE_URL": "none"}
+    done = subprocess.run([sys.executable, "-m", *command], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 -- ours
+    assert done.returncode != 0
+    assert "cds-service: 0.0.0.0 can be reached by others, and no client is named" in done.stderr
