@@ -157,11 +157,12 @@ def test_hashes_differ_by_key_and_are_not_the_thing() -> None:
 
 
 def test_the_audit_and_the_store_say_the_same_of_a_person(rules: Rules, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = replace(SETTINGS, database_url=f"sqlite:///{tmp_path}/store.sqlite3")
+    settings = replace(SETTINGS, database_url=f"sqlite:///{tmp_path}/store.sqlite3", hash_key="k" * 32)
     store, _ = open_store(settings)
-    create_app(rules, settings, today=lambda: DAY, store=store).test_client().post(SERVICE, json=EXAMPLE)
-    (line,) = audited(capsys)
-    assert line["patient"] == store.person("patient", "open", EXAMPLE["context"]["patientId"])
+    for remembering in (store, None):
+        create_app(rules, settings, today=lambda: DAY, store=remembering).test_client().post(SERVICE, json=EXAMPLE)
+        (line,) = audited(capsys)
+        assert line["patient"] == store.person("patient", "open", EXAMPLE["context"]["patientId"])
 
 
 def test_a_store_that_cannot_be_reached_is_not_ready(rules: Rules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
