@@ -225,6 +225,9 @@ def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing
             session.mount(base, HTTPAdapter(max_retries=Retry(connect=12, backoff_factor=0.05)))  # until it listens
             assert session.get(base, timeout=30).status_code == 200
             cards = called(base, body)
+            with psycopg.connect(url, autocommit=True) as connection:  # what one worker served is written before the other is told of it
+                while connection.execute("select count(*) from served").fetchone() != (len(cards),):
+                    assert process.poll() is None
             entries = [{"card": c["uuid"], "outcome": "overridden", "outcomeTimestamp": "2026-11-01T09:30:00Z"} for c in cards]
             assert requests.post(f"{base}/cell-therapy-trials/feedback", json={"feedback": entries}, timeout=30).status_code == 200
             muted = [called(base, body) for _ in range(20)]  # each a connection of its own, so that both workers are asked
@@ -233,7 +236,7 @@ def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing
         finally:
             process.kill()
     assert cards and muted == [[]] * 20, said
-    assert "\nstore 127.0.0.1/tried\n" in said and "store trouble" not in said
+    assert "\ncds-service: store 127.0.0.1/tried\n" in said and "store trouble" not in said
     with psycopg.connect(url) as connection:
         found = connection.execute("select shown, count(*) from served group by shown order by shown").fetchall()
     assert found == [("muted", 20 * len(cards)), ("shown", len(cards))]
