@@ -10,6 +10,7 @@ import atexit
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from contextlib import suppress
 from http import HTTPStatus
@@ -118,6 +119,7 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """In the worker, before its first call: what is loaded is frozen there, and the store is reached."""
     app.tune_collector()
+    sys.setswitchinterval(0.001)  # seconds: no answer waits longer for what another thread is busy with, such as writing to the store
     store = worker.wsgi.extensions.get("store")
     if store is not None:
         store.warm()
