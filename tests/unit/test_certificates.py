@@ -111,9 +111,11 @@ def test_the_public_authorities_are_trusted_besides(hospital):
     assert trusting(None) is None
 
 
-def test_its_certificate_is_checked_against_the_name(hospital):
-    context = trusting(hospital.ca)
-    assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
+def test_a_certificate_for_another_name_is_refused(ehr, hospital):
+    ehr.base = ehr.base.replace("127.0.0.1", "localhost")
+    with pytest.raises(Failed, match="no TLS connection"):
+        asked(ehr, {"CDS_FHIR_CA": str(hospital.ca)})
+    assert ehr.tokens == []
 
 
 @pytest.mark.parametrize("what", ["der", "text", "empty"])
