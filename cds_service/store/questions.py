@@ -13,12 +13,14 @@ Question = Select[Any]
 
 _ABOUT = (served.c.trial, served.c.version, served.c.fingerprint, served.c.status)
 
-#: By our clock, not the EHR's: a card is muted from when we heard of it. Another client's word about a card does not count.
+#: By our clock, not the EHR's: a card is muted from when we heard of it. Only what the client that asks has shown and said counts: another
+#: could name its FHIR server and its patient, and silence a card there.
 HEARD: Question = (
     select(*_ABOUT)
     .join(feedback, (feedback.c.card == served.c.card) & (feedback.c.client == served.c.client))
     .where(
         served.c.patient == bindparam("patient"),
+        served.c.client == bindparam("client"),
         feedback.c.received >= bindparam("since"),
         or_(feedback.c.outcome == ACCEPTED, feedback.c.reason != NOT_NOW),
     )
@@ -27,6 +29,7 @@ HEARD: Question = (
 REPEATED: Question = select(*_ABOUT).where(
     served.c.patient == bindparam("patient"),
     served.c.clinician == bindparam("clinician"),
+    served.c.client == bindparam("client"),
     served.c.at >= bindparam("since"),
     served.c.shown == SHOWN,
 )
