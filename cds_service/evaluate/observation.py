@@ -30,7 +30,23 @@ def _limit_words(p: ObservationIs) -> str:
 class _Leaf:
     """One observation leaf with everything that can be settled ahead of the patient."""
 
-    __slots__ = ("close", "concepts", "formula", "fresh", "lasting", "limit_words", "lists", "noted", "numeric", "p", "plain", "site", "sound", "test", "void")
+    __slots__ = (
+        "close",
+        "concepts",
+        "formula",
+        "fresh",
+        "lasting",
+        "limit_words",
+        "lists",
+        "noted",
+        "numeric",
+        "p",
+        "plain",
+        "site",
+        "sound",
+        "test",
+        "void",
+    )
 
     def __init__(self, p: ObservationIs, vocabulary: Vocabulary) -> None:
         known = [vocabulary.concepts[c] for c in p.concepts]

@@ -34,8 +34,8 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def _refused(fault: HookError) -> Response:
-    told = {"words": "" if isinstance(fault, Unauthorized) else str(fault)} | fault.noted  # of a 401 the cause, which the answer does not say
-    log.event("refused", logging.INFO, status=fault.status, missing=fault.missing, **(_where() | told))
+    words = "" if isinstance(fault, Unauthorized) else str(fault)  # of a 401 the cause, which the answer does not say
+    log.event("refused", logging.INFO, status=fault.status, missing=fault.missing, **{**_where(), "words": words, **fault.noted})
     if fault.status in (401, 429):
         metrics.auth_failure(str(fault.noted.get("why", "rate")))
     answer = json_response(wire.error(fault.status, str(fault)), fault.status)

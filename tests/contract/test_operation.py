@@ -191,6 +191,7 @@ def test_about_tells_of_every_trial_what_its_file_says(client: FlaskClient, rule
     assert {d["list"] for d in said["dataRead"]} == set(rules.templates)
     for member in ("purpose", "intendedUsers", "notFor", "howItDecides", "knownLimits"):
         assert said[member]
+    assert any("race" in words for words in said["howItDecides"]) and any("No card" in words for words in said["knownLimits"])
 
 
 def test_no_review_is_claimed_that_no_file_records(client: FlaskClient, rules: Rules) -> None:
