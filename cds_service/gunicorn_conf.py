@@ -12,6 +12,7 @@ import selectors
 import shutil
 import socket
 import struct
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -26,6 +27,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from cds_service import app, metrics, wire
+from cds_service.errors import BadSetting
 from cds_service.web import log
 
 #: Memory that looks like a directory: nothing is written to a disk, and a read-only container has it.
@@ -116,6 +118,18 @@ logconfig_dict = {
 }
 
 
+def on_starting(server: Any) -> None:
+    """Started without `serve`: the same rule of who may listen where. A socket in the file system is of this machine."""
+    from cds_service.config import Settings
+    from cds_service.server import guard
+
+    try:
+        for address in server.cfg.address:
+            guard(Settings.from_environment(os.environ), address[0] if isinstance(address, tuple) else "127.0.0.1", without_authentication=False)
+    except BadSetting as fault:
+        raise SystemExit(f"cds-service: {fault}") from None
+
+
 def post_fork(server: Any, worker: Any) -> None:
     log.Line.answering = True
 
@@ -123,6 +137,7 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """In the worker, before its first call: what is loaded is frozen there, and the store is reached."""
     app.tune_collector()
+    sys.setswitchinterval(0.001)  # seconds: no answer waits longer for what another thread is busy with, such as writing to the store
     store = worker.wsgi.extensions.get("store")
     if store is not None:
         store.warm()
