@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from flask_cors import CORS
 
-from cds_service import fetch, metrics, trust, wire
+from cds_service import certificates, fetch, metrics, trust, wire
 from cds_service.config import Settings
 from cds_service.errors import StoreDown
 from cds_service.model.facts import Record
@@ -34,7 +34,7 @@ def create_app(
     replay: trust.Replay | None = None,
     checks: operation.Checks | None = None,
 ) -> Flask:
-    """Raises BadData (CDS_CLIENTS). Without a store nothing is recorded, no card is muted, and feedback is refused (404).
+    """Raises BadData (CDS_CLIENTS), BadSetting (CDS_FHIR_CA). Without a store nothing is recorded, no card muted, and feedback refused (404).
 
     `replay` remembers used tokens for all workers: the store, unless another is given; without either each
     worker remembers its own. `checks`: what /ready asks besides the store, by name.
@@ -90,6 +90,7 @@ def _gatherer(app: Flask, settings: Settings, rules: Rules) -> hooks.Gather:
         networks=settings.fhir_private,
         systems=wire.systems(rules.vocabulary),
         failed=metrics.fetch_failure,
+        trusted=certificates.trusting(settings.fhir_ca),
     )
     app.extensions["fhir_server"] = server
 

@@ -132,9 +132,27 @@ def store_upgrade() -> int:
     return OK
 
 
+@store.command("prune")
+@click.option("--before", type=day, required=True, metavar="DATE", help="Remove what was served or heard before this day.")
+@click.option("--mutes-too", is_flag=True, help="Also feedback that still keeps a trial silent, and its card.")
+@click.option("--dry-run", is_flag=True, help="Only say how many rows it would be.")
+def store_prune(before: date, mutes_too: bool, dry_run: bool) -> int:
+    """Remove old cards, old feedback and expired tokens, and say how many. Dismissals that still mute a trial stay."""
+    from cds_service.store import prune_store
+
+    if before > today():
+        raise click.BadParameter(f"{before} is in the future", param_hint="--before")
+    gone = prune_store(_settings(), before, mutes_too, dry_run)
+    verb = "would remove" if dry_run else "removed"
+    click.echo(f"{verb} {gone.served} served cards and {gone.feedback} feedback entries from before {before}, and {gone.tokens} expired tokens")
+    if gone.kept:
+        click.echo(f"kept {gone.kept} feedback entries, and their cards, that still mute a trial (CDS_MUTE_DAYS); --mutes-too removes them")
+    return OK
+
+
 @cli.command()
 def demo() -> int:
-    """Start a FHIR server and the service, fire the hook for ten synthetic patients, and show the cards."""
+    """Start a FHIR server and the service, fire the hook for all synthetic patients, and show the cards."""
     from cds_service.demo import run
 
     return run(_settings())

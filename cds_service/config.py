@@ -56,6 +56,7 @@ class Settings:
     silent: bool = False
     fhir_private: tuple[str, ...] = ()
     fetch_bytes: int = 64 * 1024 * 1024
+    fhir_ca: Path | None = None
 
     def __post_init__(self) -> None:
         if self.as_of is not None and not self.sandbox:
@@ -196,6 +197,14 @@ SETTINGS: tuple[Setting, ...] = (
         "and addresses that are themselves named.",
         "fhir_private",
         _networks,
+    ),
+    Setting(
+        "CDS_FHIR_CA",
+        "",
+        "PEM file of this site's own certificate authorities, trusted besides the public ones: for FHIR servers and for clients' keys. "
+        "Default: none.",
+        "fhir_ca",
+        _file,
     ),
     Setting("CDS_FETCH_BUDGET", "2", "Seconds that all questions to the FHIR server may take together, from 0.05 to 60.", "fetch_budget", _seconds),
     Setting(

@@ -13,7 +13,7 @@ from gunicorn.app.base import BaseApplication
 from cds_service import __version__, app, pipeline
 from cds_service.config import LOOPBACK, Settings
 from cds_service.errors import BadSetting
-from cds_service.store import Store, open_store
+from cds_service.store import open_store
 
 
 def run(settings: Settings, host: str, port: int, workers: int, without_authentication: bool = False) -> int:
@@ -28,16 +28,16 @@ def run(settings: Settings, host: str, port: int, workers: int, without_authenti
     click.echo(f"cds-service {__version__} on {where}: {len(rules.trials)} trials, {workers} worker{'s'[: workers > 1]}{mode}", err=True)
     if host not in LOOPBACK:
         click.echo("plain HTTP beyond loopback: put a TLS proxy before it, EHRs require https", err=True)
+    Service(application(settings, rules), chosen).run()
+    return 0
+
+
+def application(settings: Settings, rules: pipeline.Rules) -> Flask:
+    """What every way to start serves; says on stderr what is kept, and what is not shown. Raises BadSetting."""
     store, remembered = open_store(settings)
     click.echo(f"cds-service: {remembered}", err=True)
     if settings.silent:
         click.echo("cds-service: SILENT: every patient is evaluated and recorded, and no card is shown to anybody (CDS_SILENT or --silent)", err=True)
-    Service(application(settings, rules, store), chosen).run()
-    return 0
-
-
-def application(settings: Settings, rules: pipeline.Rules, store: Store | None) -> Flask:
-    """What every way to start serves. Raises BadSetting."""
     if settings.silent and store is None:
         raise BadSetting("silent mode is for recording what would be shown, and there is no store: set CDS_DATABASE_URL")
     return app.create_app(rules, settings, store=store)

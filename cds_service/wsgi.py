@@ -8,10 +8,9 @@ from cds_service.config import Settings
 from cds_service.errors import CdsServiceError
 from cds_service.pipeline import load_rules
 from cds_service.server import application as _build
-from cds_service.store import open_store
 
 try:
     _settings = Settings.from_environment(os.environ)
-    application = _build(_settings, load_rules(_settings), open_store(_settings)[0])
+    application = _build(_settings, load_rules(_settings))
 except CdsServiceError as fault:  # one line, not a page of frames
     raise SystemExit(f"cds-service: {' '.join(str(fault).split())}") from None

@@ -74,7 +74,9 @@ class KeyServer:
 
 
 @contextmanager
-def key_server():
+def key_server(tls=None):
+    """`tls`: the SSLContext of a server; without one it speaks plain HTTP."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             found.asked.append(self.path)
@@ -91,7 +93,9 @@ def key_server():
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = KeyServer(f"http://127.0.0.1:{server.server_address[1]}")
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        found = KeyServer(f"http{'' if tls is None else 's'}://127.0.0.1:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

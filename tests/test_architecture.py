@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -14,7 +17,7 @@ PACKAGE = ROOT / "cds_service"
 
 FLOORS = {
     1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected"}
-    | {"yaml_lines", "shape", "metrics"},
+    | {"yaml_lines", "shape", "metrics", "certificates"},
     2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "ehr_sheets", "criteria", "mappings", "explain", "reasoning"}
     | {"trust", "about", "store"},
     3: {"pipeline", "hooks"},
@@ -33,6 +36,8 @@ ONLY_IN = {
     "yaml": {"yaml_lines"},
     "jsonschema": {"criteria"},
     "requests": {"fetch", "demo", "trust"},
+    "urllib3": {"fetch", "trust", "certificates"},
+    "msgspec": {"model", "wire", "fetch", "normalise"},
     "rich": {"demo"},
     "jwt": {"trust"},
     "limits": {"web"},
@@ -123,6 +128,28 @@ def test_libraries_stay_in_their_rooms(path: Path) -> None:
     for imported, _ in imports(path):
         allowed = ONLY_IN.get(imported.split(".")[0])
         assert allowed is None or here in allowed, f"{here} imports {imported}; only {sorted(allowed)} may"
+
+
+#: Modules whose distribution is called otherwise, or comes with another that is declared.
+COMES_WITH = {"yaml": "pyyaml", "jwt": "pyjwt", "fhir": "fhir.resources", "flask_cors": "flask-cors", "prometheus_client": "prometheus-client"} | {
+    "werkzeug": "flask", "jinja2": "flask", "markupsafe": "flask", "urllib3": "requests", "certifi": "requests", "lark": "ucumvert",
+    "pydantic": "fhir.resources", "sekmet": "sekmet-fhir", "cryptography": "pyjwt",
+}  # fmt: skip
+DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def names(requirements: Iterable[str]) -> set[str]:
+    return {re.split(r"[\[<>=~! ]", line, maxsplit=1)[0].lower() for line in requirements}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_what_is_imported_is_installed_with_us(path: Path) -> None:
+    """A shared environment hides a dependency that nobody declared; a fresh one does not start."""
+    given = names(DECLARED["dependencies"]) | (names(DECLARED["optional-dependencies"]["demo"]) if room(module_of(path)) == "demo" else set())
+    for imported, _ in imports(path):
+        top = imported.split(".")[0]
+        if top != "cds_service" and top not in sys.stdlib_module_names:
+            assert COMES_WITH.get(top, top).lower() in given, f"{path.name} imports {top}, which pyproject.toml does not name"
 
 
 def strings(path: Path) -> Iterator[tuple[str, int]]:

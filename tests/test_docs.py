@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -251,3 +253,21 @@ def test_the_demo_tells_of_every_fixture() -> None:
 
     assert sorted(name for name, _ in PATIENTS) == sorted(p.stem for p in shipped("fixtures").glob("*.json"))
     assert all(len(f"{name}  {about} ") < 108 for name, about in PATIENTS), "a heading is cut off"
+
+
+def test_the_try_out_of_security_md_makes_a_client_and_a_token_that_are_accepted(tmp_path: Path) -> None:
+    script = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "security.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert script is not None
+    address = "http://127.0.0.1:8080/cds-services"
+    tokens = [
+        subprocess.run([sys.executable, "-c", script[1], address], cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        for _ in range(2)
+    ]
+    settings = Settings.from_environment({"CDS_CLIENTS": str(tmp_path / "clients.yaml")})
+    client = create_app(pipeline.load_rules(settings), settings).test_client()
+    told = [
+        client.get("/cds-services", base_url="http://127.0.0.1:8080", headers={"Authorization": f"Bearer {t}"}).status_code
+        for t in (*tokens, tokens[0])
+    ]
+    assert told == [200, 200, 401]
+    assert (tmp_path / "try-out.pem").stat().st_mode & 0o077 == 0

@@ -40,8 +40,8 @@ def _call(wiring: Wiring) -> list[str]:
         "`{{context.patientId}}` is one of the tokens that Epic fills in.",
         *parts.queries(wiring),
         "Whether your version honours `_count` and `_sort`, and whether it wants a `category` for a search of conditions or observations, is unknown "
-        "to us: run each query once with a test patient. Codes are bare, without `system|`, so that no `|` has to be encoded. A list that "
-        "your server does not offer may be left out.",
+        "to us: run each query once with a test patient. A list that your server does not offer may be left out.",
+        parts.BARE,
         "The FHIR version registered for the client must be R4.",
     ]
 

@@ -15,6 +15,13 @@ PATIENT = "{{context.patientId}}"
 REQUIRED = ("patient", "conditions")
 UNVERIFIED = "Not tried against a system of this vendor: what follows is from public documents, and each hospital configures its own. Check it there."
 
+BARE = (
+    "The codes are bare, without `system|`, so that no `|` has to be encoded. A FHIR server that matches only `system|code` answers such a query "
+    "with an empty list, and an empty list means that nothing is on record. Try it with a test patient who has results: `code=2160-0` and "
+    "`code=http://loinc.org|2160-0` must give the same total. If the first gives none, leave the keys `results-…` and `reports` out of the prefetch: "
+    "the service then asks for them itself, in the form that finds something."
+)
+
 
 class Wiring(NamedTuple):
     """services: id -> hook, the first of which answers all. templates: prefetch key -> query. reasons: codings of an override."""

@@ -40,6 +40,7 @@ def _body(wiring: Wiring) -> list[str]:
         "## 2. Prefetch",
         "It reads the templates from discovery and fills them by POST `_search`, then by GET; of a search it passes on the first page only. "
         "The rest of the pages is read from the FHIR server, if that is named in `CDS_FHIR_HOSTS`.",
+        parts.BARE,
         "## 3. Token of the caller (JWT)",
         "ES384, `aud` the address that is called, life 5 minutes. Its private key is public: the token proves nothing, "
         "so name this client in a try-out only.",

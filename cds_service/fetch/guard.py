@@ -8,6 +8,7 @@ TLS still checks the certificate against the name.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -93,7 +94,8 @@ class _Pinned:
 
 
 class GuardedAdapter(HTTPAdapter):
-    def __init__(self, guard: Guard, **chosen: Any) -> None:
+    def __init__(self, guard: Guard, trusted: ssl.SSLContext | None = None, **chosen: Any) -> None:
+        self._trusted: dict[str, Any] = {} if trusted is None else {"ssl_context": trusted}
         plain = type("PlainConnection", (_Pinned, HTTPConnection), {"guard": guard})
         secure = type("SecureConnection", (_Pinned, HTTPSConnection), {"guard": guard})
         self._pools = {
@@ -103,7 +105,7 @@ class GuardedAdapter(HTTPAdapter):
         super().__init__(**chosen)
 
     def init_poolmanager(self, *given: Any, **chosen: Any) -> None:
-        super().init_poolmanager(*given, **chosen)
+        super().init_poolmanager(*given, **(chosen | self._trusted))
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def close(self) -> None:

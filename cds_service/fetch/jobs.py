@@ -182,4 +182,4 @@ class Search(Pages):
         return second if refused is not None or second.matches else found
 
     def _asked(self, query: str) -> Part:
-        return read_page(self._talk.ask(self._talk.question(self._path, query)))
+        return read_page(self._talk.search(self._path, query))

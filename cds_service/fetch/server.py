@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -41,7 +42,8 @@ class FhirServer:
 
     Cookies are never kept: they would carry one patient's session into the next call. `hosts` are those of
     CDS_FHIR_HOSTS, for clients without a list of their own; `networks` those of CDS_FHIR_PRIVATE; `systems`:
-    code → its systems. `failed` is told the kind of each failed question, from a worker thread.
+    code → its systems. `failed` is told the kind of each failed question, from a worker thread. `trusted`: whose
+    certificates hold, where not the public authorities'.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class FhirServer:
         systems: Mapping[str, tuple[str, ...]] | None = None,
         failed: Callable[[str], None] = _unheard,
         clock: Clock | None = None,
+        trusted: ssl.SSLContext | None = None,
     ) -> None:
         self.budget = budget
         self._limits = Limits(most_bytes, 4 * most_bytes if most_in_all is None else most_in_all)
@@ -68,7 +71,7 @@ class FhirServer:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = GuardedAdapter(Guard(networks), pool_connections=_POOLS + 1, pool_maxsize=_WORKERS, max_retries=0)
+        adapter = GuardedAdapter(Guard(networks), trusted, pool_connections=_POOLS + 1, pool_maxsize=_WORKERS, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 

@@ -20,13 +20,17 @@ from cds_service.fetch.guard import Inside
 from cds_service.fetch.questions import LATE, Failed, Question
 from cds_service.model.hooks import Access
 
-#: Servers, and proxies in front of them, refuse addresses from about 2,000 characters on.
-LONGEST = 1900
+#: Some servers, and proxies in front of them, refuse addresses from about 2,000 characters on, most others from 8,000 on.
+LONGEST, LONGEST_AT_ALL = 1900, 7600
+#: Answers to a form of a server that takes searches by GET alone; 404: it takes `_search` for an id.
+_NO_FORMS = frozenset({404, 405, 415, 501})
+_TOO_LONG = 414
 #: Seconds before the second try where the server does not say how long.
 PAUSE = 0.1
 _STATUS = {
     401: "the server does not accept the access token, or it has expired (HTTP 401)",
     403: "the access token does not cover this (HTTP 403)",
+    414: "the search is too long for the server (HTTP 414)",
     429: "the server is asked too often (HTTP 429)",
     503: "the server is out of service (HTTP 503)",
 }
@@ -86,11 +90,24 @@ class Talk:
         """The address of a link that this server gave; empty where it leads out of the base address."""
         return link(self._base, self.base, target)
 
-    def question(self, path: str, query: str) -> Question:
-        """A search below the base address: by GET, or by POST `_search` where its address would be too long."""
+    def search(self, path: str, query: str) -> object:
+        """The JSON that answers a search below the base address. Raises Failed.
+
+        By GET, or by POST `_search` where its address would be long; the other way if the server refuses the first for its form.
+        """
         query = quote(query, safe="=&,:/.~-_%")
-        url = f"{self.base}/{path}?{query}"
-        return Question(url) if len(url) <= LONGEST else Question(f"{self.base}/{path}/_search", query)
+        get, form = Question(f"{self.base}/{path}?{query}"), Question(f"{self.base}/{path}/_search", query)
+        short = len(get.url) <= (LONGEST_AT_ALL if self.dialects.refuses_forms(self.base) else LONGEST)
+        try:
+            return self.ask(get if short else form)
+        except Failed as failure:
+            if short and failure.status == _TOO_LONG:
+                return self.ask(form)
+            if short or failure.status not in _NO_FORMS or len(get.url) > LONGEST_AT_ALL:
+                raise
+        answer = self.ask(get)
+        self.dialects.learn_no_forms(self.base)  # only now: a server without this list at all answers 404 to both
+        return answer
 
     def together(self, jobs: Iterable[Callable[[], None]]) -> None:
         """Run them side by side until all are done or the budget is spent; what is late goes on unheard.

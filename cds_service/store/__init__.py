@@ -2,6 +2,7 @@
 
 from cds_service.store.keys import Keys
 from cds_service.store.opening import open_store, upgrade_store
+from cds_service.store.retention import prune_store
 from cds_service.store.store import Store
 
-__all__ = ["Keys", "Store", "open_store", "upgrade_store"]
+__all__ = ["Keys", "Store", "open_store", "prune_store", "upgrade_store"]

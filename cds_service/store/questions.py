@@ -13,16 +13,20 @@ Question = Select[Any]
 
 _ABOUT = (served.c.trial, served.c.version, served.c.fingerprint, served.c.status)
 
-#: By our clock, not the EHR's: a card is muted from when we heard of it. Only what the client that asks has shown and said counts: another
-#: could name its FHIR server and its patient, and silence a card there.
+#: Another client's word about a card does not count.
+SAME_CARD = (feedback.c.card == served.c.card) & (feedback.c.client == served.c.client)
+MUTES = or_(feedback.c.outcome == ACCEPTED, feedback.c.reason != NOT_NOW)
+
+#: By our clock, not the EHR's: a card is muted from when we heard of it. Only what the client that asks was shown and has said counts:
+#: another could name its FHIR server and its patient, and silence a card there.
 HEARD: Question = (
     select(*_ABOUT)
-    .join(feedback, (feedback.c.card == served.c.card) & (feedback.c.client == served.c.client))
+    .join(feedback, SAME_CARD)
     .where(
         served.c.patient == bindparam("patient"),
         served.c.client == bindparam("client"),
         feedback.c.received >= bindparam("since"),
-        or_(feedback.c.outcome == ACCEPTED, feedback.c.reason != NOT_NOW),
+        MUTES,
     )
 )
 

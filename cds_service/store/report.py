@@ -9,9 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from cds_service.model.served import ACCEPTED, KNOWN, SHOWN, Tally
+from cds_service.store.questions import SAME_CARD
 from cds_service.store.tables import feedback, served
-
-_SAME = (feedback.c.card == served.c.card) & (feedback.c.client == served.c.client)
 
 
 class _Word(NamedTuple):
@@ -32,7 +31,7 @@ def tallies(connection: Connection, since: int) -> tuple[tuple[Tally, ...], int]
         counts[trial, cohort][shown] = number
     words = _words(connection, since)
     found = [_tally(key, shown, [w for w in words if (w.trial, w.cohort) == key]) for key, shown in sorted(counts.items())]
-    strangers = select(func.count()).select_from(feedback.outerjoin(served, _SAME)).where(served.c.card.is_(None), feedback.c.received >= since)
+    strangers = select(func.count()).select_from(feedback.outerjoin(served, SAME_CARD)).where(served.c.card.is_(None), feedback.c.received >= since)
     return tuple(found), connection.execute(strangers).scalar_one()
 
 
@@ -40,7 +39,7 @@ def _words(connection: Connection, since: int) -> list[_Word]:
     """One a card: accepted if it ever was, else the newest override."""
     asked = (
         select(served.c.card, served.c.trial, served.c.cohort, served.c.open_criteria, feedback.c.outcome, feedback.c.reason, feedback.c.criterion)
-        .join(feedback, _SAME)
+        .join(feedback, SAME_CARD)
         .where(served.c.at >= since, served.c.shown == SHOWN)
         .order_by(feedback.c.at, feedback.c.id)
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 
 from cds_service.model.clients import Key
 from cds_service.trust.keys import usable
@@ -36,12 +39,18 @@ class _Set:
 class KeySets:
     """The sets at `addresses`: no other address is ever asked. Safe for threads; each process has its own.
 
-    `failed(address, word)` is told of each fetch that failed.
+    `failed(address, word)` is told of each fetch that failed. `trusted`: whose certificates hold, where not the public authorities'.
     """
 
-    def __init__(self, addresses: frozenset[str], failed: Callable[[str, str], None] = lambda address, why: None) -> None:
+    def __init__(
+        self,
+        addresses: frozenset[str],
+        failed: Callable[[str, str], None] = lambda address, why: None,
+        trusted: ssl.SSLContext | None = None,
+    ) -> None:
         self._sets = {address: _Set() for address in addresses}
         self._failed = failed
+        self._trusted = trusted
         self.now: Callable[[], float] = time.monotonic
 
     def find(self, address: str, key_id: str, algorithm: str) -> Key | None:
@@ -69,7 +78,7 @@ class KeySets:
             return
         kept.tried = self.now()
         try:
-            keys = usable(fetch(address))
+            keys = usable(fetch(address, self._trusted))
         except Unfetchable as fault:
             return self._failed(address, str(fault))
         if not keys:
@@ -79,12 +88,23 @@ class KeySets:
         return None
 
 
-def fetch(address: str) -> object:
+class _Trusting(HTTPAdapter):
+    def __init__(self, trusted: ssl.SSLContext) -> None:
+        self._trusted = trusted
+        super().__init__()
+
+    def init_poolmanager(self, *given: Any, **chosen: Any) -> None:
+        super().init_poolmanager(*given, **chosen, ssl_context=self._trusted)
+
+
+def fetch(address: str, trusted: ssl.SSLContext | None = None) -> object:
     """The JSON at an address, by one GET. Raises Unfetchable."""
     deadline = time.monotonic() + BUDGET
     try:
         with requests.Session() as session:
             session.trust_env = False  # no proxy and no .netrc that this file does not name
+            if trusted is not None:
+                session.mount("https://", _Trusting(trusted))
             with session.get(address, timeout=BUDGET / 2, allow_redirects=False, stream=True, headers={"Accept": "application/json"}) as answer:
                 if answer.status_code != 200:
                     raise Unfetchable(f"http-{answer.status_code}")
@@ -96,8 +116,14 @@ def fetch(address: str) -> object:
                     if time.monotonic() > deadline:
                         raise Unfetchable("too-slow")
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as fault:
-        raise Unfetchable("too-slow" if isinstance(fault, requests.Timeout | urllib3.exceptions.TimeoutError) else "no-connection") from None
+        raise Unfetchable(_word(fault)) from None
     try:
         return orjson.loads(bytes(body))
     except orjson.JSONDecodeError:
         raise Unfetchable("not-json") from None
+
+
+def _word(fault: Exception) -> str:
+    if isinstance(fault, requests.exceptions.SSLError):
+        return "no-trusted-certificate"
+    return "too-slow" if isinstance(fault, requests.Timeout | urllib3.exceptions.TimeoutError) else "no-connection"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, g, request
 
-from cds_service import trust
+from cds_service import certificates, trust
 from cds_service.config import LOOPBACK, Settings
 from cds_service.errors import Unauthorized
 from cds_service.model.clients import OPEN, Client
@@ -42,7 +42,7 @@ def _checker(clients: tuple[Client, ...], settings: Settings, replay: trust.Repl
     def failed(address: str, why: str) -> None:
         log.event("keys not fetched", logging.WARNING, address=address, why=why)
 
-    sets = trust.KeySets(frozenset(address for client in clients for address in client.key_sets), failed)
+    sets = trust.KeySets(frozenset(address for client in clients for address in client.key_sets), failed, certificates.trusting(settings.fhir_ca))
     terms = trust.Terms(settings.clock_skew, settings.token_lifetime)
     return trust.Checker(clients, sets, _Shared(replay) if replay is not None else trust.Seen(), terms)
 

@@ -29,7 +29,7 @@ from urllib3.util import Retry
 from cds_service.config import Settings
 from cds_service.errors import BadSetting, StoreDown
 from cds_service.model.served import Feedback, Served
-from cds_service.store import Keys, Store, open_store, schema, upgrade_store
+from cds_service.store import Keys, Store, open_store, retention, schema, upgrade_store
 from cds_service.store.engine import address
 
 pytestmark = pytest.mark.integration
@@ -211,6 +211,18 @@ def test_a_server_that_never_answers_delays_no_card() -> None:
         assert (store.heard("p", "open", 0), store.first_use("i", "j", 10**10)) == (frozenset(), True)
         assert notes == [("mute lookup", 1, "TimeoutError")]
     store.close()
+
+
+def test_pruning_spares_what_still_mutes(store: Store) -> None:
+    day = 86_400
+    store.serve([ROW._replace(card=card, at=10 * day) for card in ("c1", "c2", "c3")])
+    assert store.flush()
+    store.hear([Feedback("c1", "overridden", 1), Feedback("c2", "overridden", 1, "not-now")], "open", 10 * day)
+    expected = retention.Pruned(served=2, feedback=1, tokens=0, kept=1)
+    assert retention.prune(store.engine, 20 * day, 0, 30 * day, count_only=True) == expected
+    assert retention.prune(store.engine, 20 * day, 0, 30 * day) == expected
+    assert store.heard("p", "open", 0) == MUTED
+    assert retention.prune(store.engine, 20 * day, None, 30 * day) == (1, 1, 0, 0)
 
 
 def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing(url: str) -> None:

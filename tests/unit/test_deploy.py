@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cds_service.config import SETTINGS
+from cds_service.config import SETTINGS, Settings
+from cds_service.server import guard
+from cds_service.store.engine import address
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 UNIT = (ROOT / "deploy" / "cds-service.service").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load(COMPOSE)["services"]
-
-#: Settings of the store and of the trusted clients, until they are rows of SETTINGS.
-JOINING: set[str] = set()
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -72,14 +71,38 @@ def test_the_compose_file_keeps_its_doors_shut_and_no_secret() -> None:
     for name, value in {**service["environment"], **database["environment"]}.items():
         assert not re.search("PASSWORD|KEY|SECRET|TOKEN", name) or re.fullmatch(r"\$\{[A-Z_]+:\?.+\}", value), name
     assert re.search(r"://cds:\$\{CDS_DB_PASSWORD:\?[^}]+\}@db/", service["environment"]["CDS_DATABASE_URL"])
-    assert {".env", "deploy/clients.json"} <= set((ROOT / ".gitignore").read_text(encoding="utf-8").splitlines())
+    assert {".env", "deploy/clients.yaml"} <= set((ROOT / ".gitignore").read_text(encoding="utf-8").splitlines())
     assert re.fullmatch(r"postgres:\d+\.\d+-[a-z]+", database["image"])
 
 
 def test_only_settings_that_there_are_are_set() -> None:
-    known = {s.name for s in SETTINGS} | JOINING
+    known = {s.name for s in SETTINGS}
     assert {name for name in SERVICES["service"]["environment"] if name.startswith("CDS_")} <= known
     assert set(re.findall(r"^Environment=(CDS_\w+)", UNIT, re.MULTILINE)) <= known
+
+
+def test_with_what_the_compose_file_sets_the_service_starts(tmp_path: Path) -> None:
+    """It listens for others in there, so it needs clients, and the address that their tokens are for."""
+    given = {
+        "CDS_DB_PASSWORD": "p",
+        "CDS_HASH_KEY": "k" * 32,
+        "CDS_PUBLIC_URL": "https://cds.example/trials",
+        "/etc/cds-service/clients.yaml": str(tmp_path / "c"),
+    }
+    (tmp_path / "c").touch()
+    environ = {
+        name: re.sub(r"\$\{(\w+):[?-][^}]*\}", lambda m: given.get(m[1], ""), value) for name, value in SERVICES["service"]["environment"].items()
+    }
+    environ = {name: given.get(value, value) for name, value in environ.items()}
+    said = " ".join(last_stage()["CMD"])
+    assert '"0.0.0.0"' in said
+    guard(Settings.from_environment(environ), "0.0.0.0", False)  # noqa: S104 -- only looked at
+    address(environ["CDS_DATABASE_URL"])
+    assert [v["target"] for v in SERVICES["service"]["volumes"]] == [SERVICES["service"]["environment"]["CDS_CLIENTS"]]
+
+
+def test_a_wrong_setting_is_not_tried_again_and_again() -> None:
+    assert "RestartPreventExitStatus=2\n" in UNIT  # the exit status that docs/configuration.md names
 
 
 def test_the_unit_listens_on_loopback_as_nobody_with_nothing_to_write() -> None:

@@ -155,16 +155,75 @@ def test_a_search_with_a_long_address_goes_as_a_form(served, monkeypatch):
 
 
 def test_a_long_base_address_makes_every_search_a_form(served):
-    ehr, server = served(Server(bundle()))
-    talk = server.talk(Access(f"{ehr.base}/{'x' * 1900}"))
-    assert talk.question("Condition", "patient=p1").form == "patient=p1"
-    assert server.talk(Access(ehr.base)).question("Condition", "patient=p1") == Question(f"{ehr.base}/Condition?patient=p1")
+    ehr, server = served(Server(bundle(), "x" * 8000, status(405)))
+    server.talk(Access(ehr.base)).search("Condition", "patient=p1")
+    with pytest.raises(Failed, match="405"):
+        server.talk(Access(f"{ehr.base}/{'x' * 8000}")).search("Condition", "patient=p1")
+    assert [(method, form) for method, _, form in ehr.seen] == [("GET", ""), ("POST", "patient=p1")], "and no address of 8,000 characters"
 
 
-def test_a_form_is_safe_to_read_for_any_code(served):
+def test_a_form_is_safe_to_read_for_any_code(served, monkeypatch):
+    monkeypatch.setattr(talk_module, "LONGEST", 0)
     ehr, server = served(Server(bundle()))
-    talk = server.talk(Access(f"{ehr.base}/{'x' * 1900}"))
-    assert parse_qs(talk.question("Observation", "code=http://loinc.org|1-1,a b+c").form) == {"code": ["http://loinc.org|1-1,a b+c"]}
+    server.talk(Access(ehr.base)).search("Observation", "code=http://loinc.org|1-1,a b+c")
+    assert parse_qs(ehr.seen[0][2]) == {"code": ["http://loinc.org|1-1,a b+c"]}
+
+
+def refuses(method, code):
+    """Asked in this way, it answers with `code`."""
+
+    def behave(ehr, path, right):
+        return Answer(code) if ehr.seen[-1][0] == method else Answer(200, right)
+
+    return behave
+
+
+@pytest.mark.parametrize("code", [404, 405, 415, 501])
+def test_a_server_that_takes_no_forms_is_asked_by_get_and_that_is_remembered(served, monkeypatch, code):
+    monkeypatch.setattr(talk_module, "LONGEST", 60)
+    ehr, server = served(Server(bundle(result("o1", "1-1")), "Observation", refuses("POST", code)))
+    for ways in (["POST", "GET"], ["GET"]):
+        ehr.seen.clear()
+        found = server.talk(Access(ehr.base)).search("Observation", "patient=p1&code=1-1,2-2&_count=500")
+        assert [e["resource"]["id"] for e in found["entry"]] == ["o1"]
+        assert [method for method, _, _ in ehr.seen] == ways
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 500])
+def test_another_refusal_of_a_form_stands(served, monkeypatch, code):
+    monkeypatch.setattr(talk_module, "LONGEST", 60)
+    ehr, server = served(Server(bundle(), "Observation", refuses("POST", code)))
+    with pytest.raises(Failed, match=str(code)):
+        server.talk(Access(ehr.base)).search("Observation", "patient=p1&code=1-1,2-2&_count=500")
+    assert len(ehr.seen) == 1
+
+
+def test_a_list_that_a_server_does_not_have_teaches_nothing_about_forms(served, monkeypatch):
+    monkeypatch.setattr(talk_module, "LONGEST", 60)
+    ehr, server = served(Server(bundle(), "Observation", status(404)))
+    for _ in range(2):
+        with pytest.raises(Failed, match="HTTP 404"):
+            server.talk(Access(ehr.base)).search("Observation", "patient=p1&code=1-1,2-2&_count=500")
+    assert [method for method, _, _ in ehr.seen] == ["POST", "GET"] * 2
+
+
+def test_an_address_that_is_too_long_for_the_server_goes_as_a_form(served):
+    ehr, server = served(Server(bundle(result("o1", "1-1")), "Observation", refuses("GET", 414)))
+    found = server.talk(Access(ehr.base, HUSH)).search("Observation", "patient=p1&code=1-1")
+    assert [e["resource"]["id"] for e in found["entry"]] == ["o1"]
+    assert [(method, form) for method, _, form in ehr.seen] == [("GET", ""), ("POST", "patient=p1&code=1-1")]
+    assert set(ehr.tokens) == {f"Bearer {HUSH}"}
+
+
+def test_a_server_that_refuses_both_ways_is_told_of_by_the_last(served, monkeypatch):
+    both = lambda ehr, path, right: Answer(405 if ehr.seen[-1][0] == "POST" else 414)  # noqa: E731
+    ehr, server = served(Server(bundle(condition()), "Observation", both))
+    with pytest.raises(Failed, match="405"):
+        server.talk(Access(ehr.base)).search("Observation", "code=1-1")
+    monkeypatch.setattr(talk_module, "LONGEST", 60)
+    with pytest.raises(Failed, match=r"too long for the server \(HTTP 414\)"):
+        server.talk(Access(ehr.base)).search("Observation", "patient=p1&code=1-1,2-2&_count=500")
+    assert [method for method, _, _ in ehr.seen] == ["GET", "POST", "POST", "GET"]
 
 
 # --- both forms of codes -------------------------------------------------------------------------
