@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import selectors
 import shutil
 import socket
+import struct
 import sys
 import tempfile
+import time
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,8 @@ from cds_service.web import log
 #: Memory that looks like a directory: nothing is written to a disk, and a read-only container has it.
 _MEMORY = next((str(d) for d in (Path("/dev/shm"),) if d.is_dir() and os.access(d, os.W_OK)), None)  # noqa: S108 -- mkdtemp makes the names
 
+SILENCE = 5  #: seconds without a byte of a request that has begun
+
 _STATUS = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -37,7 +43,19 @@ _STATUS = {
 
 
 class Worker(ThreadWorker):
-    """Threads, and one answer of our own shape to what is not HTTP: gunicorn would quote the header it could not read."""
+    """Threads for callers who are sending, and one answer of our own shape to what is not HTTP: gunicorn would quote what it could not read."""
+
+    def enqueue_req(self, conn: Any) -> None:
+        """A connection that says nothing yet waits outside: load balancers and browsers open such ahead, and a few would hold every thread."""
+        if conn.initialized or getattr(conn, "data_ready", True):  # gunicorns before 25 have no outside
+            super().enqueue_req(conn)
+            return
+        # Of the system, not of Python: gunicorn resets that one. Half a request must not hold a thread for ever either.
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENCE, 0))
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + keepalive
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
 
     def handle_error(self, req: object, client: socket.socket, addr: object, exc: BaseException) -> None:
         ours = not isinstance(exc, errors.ParseException)

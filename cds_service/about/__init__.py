@@ -21,8 +21,9 @@ from cds_service.words import trial_state
 UNREVIEWED = "unreviewed"
 
 PURPOSE = (
-    "Tells a clinician, while a chart is open, which registered CAR-T and CAR-NK trials for kidney and rheumatic disease the record does not "
-    "rule out, which criteria are met on record, which results are missing and which questions only a person can answer."
+    "Tells a clinician, when a chart is opened, a visit starts, an immunosuppressant is ordered or a problem is added, which registered CAR-T and "
+    "CAR-NK trials for kidney and rheumatic disease the record does not rule out, which criteria are met on record, "
+    "which results are missing and which questions only a person can answer."
 )
 USERS = (
     "Nephrologists and rheumatologists, in the chart of their own patient.",
@@ -40,7 +41,10 @@ HOW = (
     "A patient group is excluded by one criterion that is definitely not met; it is possible while anything is unknown; "
     "it is a candidate when only questions for a person are left.",
     "A card appears only for a recruiting trial, and for a possible match only where a criterion of activity, severity or failed therapy is met.",
-    "Every statement on a card names the resource, date and value it rests on and the place of the criterion in the record.",
+    "A draft order is never read as treatment: a card says which criteria it would break. A new problem counts for that one call.",
+    "What a card shows of a result has its value and date. The data with each card name, for every criterion, the resources, dates and "
+    "values it rests on and its place in the record.",
+    "Of the person, date of birth and sex are read, and whether they have died. Names, race, ethnicity, language, address and insurance are not.",
 )
 LIMITS = (
     "It is not a medical device and has not been validated on patients of your hospital.",
@@ -48,6 +52,8 @@ LIMITS = (
     "Unclear places, and how they were read, are listed with each trial.",
     "It sees only coded and measured data of this one record. Notes are not read; care given elsewhere is not seen.",
     "Nothing recorded of an excluded condition, on a list that was read in full, counts as not excluded and is marked as such.",
+    "No card does not mean that no trial fits: only the best few are shown, and where feedback is kept a trial that was dismissed or taken up "
+    "for a patient stays silent until its data change or the days that the site has chosen have passed.",
     "A registry record can change after the day of its last update given here.",
 )
 

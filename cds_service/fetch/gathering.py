@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REQUIRED = ("patient", "conditions")
 MOST_MEDICATIONS = 50
-_MEDICATION = re.compile(r"(?:.*/)?Medication/([A-Za-z0-9.-]{1,64})(?:/_history/.*)?", re.ASCII)
+_MEDICATION = re.compile(r"(?:.*/)?Medication/((?!\.{1,2}(?:/|$))[A-Za-z0-9.-]{1,64})(?:/_history/.*)?", re.ASCII)
 _DRUG_LISTS = {
     "MedicationRequest": "medication-requests",
     "MedicationStatement": "medication-statements",

@@ -1,4 +1,4 @@
-"""Whether a reference names the patient of a call. Shared by the rooms that fetch and that read resources."""
+"""Whether a reference names the patient of a call, and when two addresses are of one server. Shared by the rooms that fetch, read and remember."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def names_patient(named: str, identity: str, base: str) -> bool:
     if named.startswith("#") or not named.endswith(f"/{own}"):
         return False
     address = named[: -len(own) - 1]
-    return not base or "://" not in address or _comparable(address) == _comparable(base)
+    return not base or "://" not in address or comparable(address) == comparable(base)
 
 
-def _comparable(base: str) -> str:
+def comparable(base: str) -> str:
     """Scheme and host in lower case; the path as it is."""
     scheme, _, rest = base.partition("://")
     host, slash, path = rest.partition("/")

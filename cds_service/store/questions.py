@@ -17,12 +17,14 @@ _ABOUT = (served.c.trial, served.c.version, served.c.fingerprint, served.c.statu
 SAME_CARD = (feedback.c.card == served.c.card) & (feedback.c.client == served.c.client)
 MUTES = or_(feedback.c.outcome == ACCEPTED, feedback.c.reason != NOT_NOW)
 
-#: By our clock, not the EHR's: a card is muted from when we heard of it.
+#: By our clock, not the EHR's: a card is muted from when we heard of it. Only what the client that asks was shown and has said counts:
+#: another could name its FHIR server and its patient, and silence a card there.
 HEARD: Question = (
     select(*_ABOUT)
     .join(feedback, SAME_CARD)
     .where(
         served.c.patient == bindparam("patient"),
+        served.c.client == bindparam("client"),
         feedback.c.received >= bindparam("since"),
         MUTES,
     )
@@ -31,6 +33,7 @@ HEARD: Question = (
 REPEATED: Question = select(*_ABOUT).where(
     served.c.patient == bindparam("patient"),
     served.c.clinician == bindparam("clinician"),
+    served.c.client == bindparam("client"),
     served.c.at >= bindparam("since"),
     served.c.shown == SHOWN,
 )

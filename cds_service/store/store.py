@@ -79,17 +79,19 @@ class Store:
 
     # --- quick questions ---
 
-    def heard(self, patient: str, since: int) -> frozenset[tuple[str, str, str, str]]:
-        """Trials that somebody accepted or dismissed for the patient since then: trial, version, fingerprint, status. Empty when in trouble."""
-        self._here()
-        return self._quick.ask("mute lookup", lambda: self._rows(questions.HEARD, patient=patient, since=since), frozenset())
+    def heard(self, patient: str, client: str, since: int) -> frozenset[tuple[str, str, str, str]]:
+        """Trials that somebody at this client accepted or dismissed for the patient since then: trial, version, fingerprint, status.
 
-    def repeated(self, patient: str, clinician: str, since: int) -> frozenset[tuple[str, str, str, str]]:
+        Empty when in trouble.
+        """
+        self._here()
+        return self._quick.ask("mute lookup", lambda: self._rows(questions.HEARD, patient=patient, client=client, since=since), frozenset())
+
+    def repeated(self, patient: str, clinician: str, client: str, since: int) -> frozenset[tuple[str, str, str, str]]:
         """As `heard`: what this clinician was shown of the patient since then."""
         self._here()
-        return self._quick.ask(
-            "repeat lookup", lambda: self._rows(questions.REPEATED, patient=patient, clinician=clinician, since=since), frozenset()
-        )
+        given = {"patient": patient, "clinician": clinician, "client": client}
+        return self._quick.ask("repeat lookup", lambda: self._rows(questions.REPEATED, since=since, **given), frozenset())
 
     def _rows(self, statement: questions.Question, **given: str | int) -> frozenset[tuple[str, str, str, str]]:
         with self._quick_engine.connect() as connection:

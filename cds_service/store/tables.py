@@ -41,7 +41,7 @@ feedback = Table(
     Column("reason", String(64), nullable=False),
     Column("criterion", String(64), nullable=False),
     Column("comment", Boolean, nullable=False),
-    UniqueConstraint("card", "outcome", "at", name="feedback_once"),
+    UniqueConstraint("card", "outcome", "at", "client", name="feedback_once"),
 )
 
 #: Tokens that were used, until they expire (seconds). `token` is a hash of issuer and id: neither has a largest length.

@@ -20,7 +20,10 @@ def body(read: Callable[[bytes], object] = wire.parse) -> object:
         raise UnreadableBody("The body must be JSON: send it with Content-Type: application/json.")
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise UnreadableBody("A compressed body is not read: send it without Content-Encoding.")
-    raw = _data()
+    try:
+        raw = _data()
+    except OSError:  # the caller went silent, or away
+        raise BadRequest("The body did not arrive whole.") from None
     found = read(raw)
     g.instance = wire.instance_of(found)
     log.call(hookInstance=g.instance)

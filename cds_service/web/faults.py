@@ -6,11 +6,11 @@ import logging
 from uuid import uuid4
 
 import orjson
-from flask import Flask, Response
+from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from cds_service import metrics, wire
-from cds_service.errors import HookError
+from cds_service.errors import HookError, Unauthorized
 from cds_service.web import log
 
 #: What werkzeug raises by itself, in our words.
@@ -34,7 +34,8 @@ def json_response(body: object, status: int = 200) -> Response:
 
 
 def _refused(fault: HookError) -> Response:
-    log.event("refused", logging.INFO, status=fault.status, missing=fault.missing, **fault.noted)
+    words = "" if isinstance(fault, Unauthorized) else str(fault)  # of a 401 the cause, which the answer does not say
+    log.event("refused", logging.INFO, status=fault.status, missing=fault.missing, **{**_where(), "words": words, **fault.noted})
     if fault.status in (401, 429):
         metrics.auth_failure(str(fault.noted.get("why", "rate")))
     answer = json_response(wire.error(fault.status, str(fault)), fault.status)
@@ -51,12 +52,18 @@ def _http(fault: HTTPException) -> Response:
     status = fault.code or 500
     answer = json_response(wire.error(status, _WORDS.get(status, fault.name + ".")), status)
     answer.headers.extend((k, v) for k, v in fault.get_headers() if k == "Allow")
-    log.event("refused", status=status)
+    log.event("refused", status=status, **_where())
     return answer
+
+
+def _where() -> dict[str, str]:
+    """Of our addresses which was called (never the address as it was written), and by whom where that is known."""
+    rule = request.url_rule
+    return {"route": "" if rule is None else rule.rule, "client": getattr(g.get("client"), "name", "")}
 
 
 def _failed(fault: Exception) -> Response:
     """A crash must never look like "no trial fits": a status, a reference for the log, nothing else."""
     reference = str(uuid4())
-    log.event("failed", logging.ERROR, reference=reference, error=type(fault).__name__, frames=log.frames(fault))
+    log.event("failed", logging.ERROR, reference=reference, **_where(), error=type(fault).__name__, frames=log.frames(fault))
     return json_response(wire.error(500, f"The check did not run. No trial has been looked at. Reference: {reference}"), 500)

@@ -39,10 +39,15 @@ def blueprint(rules: Rules, store: Store | None) -> Blueprint:
             metrics.feedback(entry.outcome)
         for _ in refused:
             metrics.feedback("refused")
-        log.event("feedback", accepted=accepted, overridden=len(entries) - accepted, refused=len(refused))
+        log.event("feedback", client=client_name(), accepted=accepted, overridden=len(entries) - accepted, refused=len(refused), why=_whys(refused))
         return json_response(wire.feedback_answer(len(entries), refused), 200 if entries else 400)
 
     return routes
+
+
+def _whys(refused: tuple[wire.Refused, ...]) -> tuple[str, ...]:
+    """For whoever connects the EHR: what was wrong, once each."""
+    return tuple(dict.fromkeys(one.why for one in refused))[:5]
 
 
 def _keep(store: Store, entries: tuple[Feedback, ...]) -> None:

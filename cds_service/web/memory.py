@@ -14,6 +14,7 @@ from cds_service import metrics
 from cds_service.config import Settings
 from cds_service.model.hooks import HookRequest
 from cds_service.model.outcomes import Assessment
+from cds_service.model.references import comparable
 from cds_service.model.served import MUTED, REPEAT, SHOWN, SILENT, Look, Served
 from cds_service.web import log
 
@@ -30,8 +31,8 @@ def client_name() -> str:
 
 
 def tenant(asked: HookRequest) -> str:
-    """The EHR's FHIR base: ids are only unique within it. Without one, the client."""
-    return asked.access.base if asked.access is not None else client_name()
+    """The EHR's FHIR base, however it is spelt: ids are only unique within it. Without one, the client."""
+    return comparable(asked.access.base) if asked.access is not None else client_name()
 
 
 def now() -> int:
@@ -70,9 +71,9 @@ class Visit:
         self._patient = store.person("patient", tenant(self._asked), self._asked.patient_id)
         self._worthy = {a.trial.id: a for a in chosen}
         if settings.mute_days:
-            self._hush(MUTED, store.heard(self._patient, today - settings.mute_days * _DAY))
+            self._hush(MUTED, store.heard(self._patient, client_name(), today - settings.mute_days * _DAY))
         if settings.repeat_days and len(self._quiet) < len(self._worthy):
-            self._hush(REPEAT, store.repeated(self._patient, self._clinician, today - settings.repeat_days * _DAY))
+            self._hush(REPEAT, store.repeated(self._patient, self._clinician, client_name(), today - settings.repeat_days * _DAY))
         return frozenset(self._quiet)
 
     def _hush(self, why: str, known: frozenset[tuple[str, str, str, str]]) -> None:

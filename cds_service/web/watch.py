@@ -21,8 +21,8 @@ from cds_service.web.memory import client_name, tenant
 
 #: patient or clinician, where the id is from, the id → what may stand in a log: keyed, so that nobody without the key can try out ids.
 Hash = Callable[[str, str, str], str]
-#: Asked every few seconds by machines: counted, not logged.
-PROBES = frozenset({"/health", "/ready", "/metrics"})
+#: Asked every few seconds by machines: counted, not logged. Feedback has a line of its own.
+TOLD = frozenset({"/health", "/ready", "/metrics", "/cds-services/<service>/feedback"})
 
 
 def register(app: Flask, pseudonym: Hash) -> None:
@@ -41,7 +41,7 @@ def register(app: Flask, pseudonym: Hash) -> None:
         if asked is not None:
             metrics.hook(g.watch, response.status_code)
             _audit(asked, response.status_code, pseudonym)
-        elif response.status_code < 400 and route not in PROBES and request.method != "OPTIONS":
+        elif response.status_code < 400 and route not in TOLD and request.method != "OPTIONS":
             log.event("request", route=route, status=response.status_code, milliseconds=round(g.watch.seconds() * 1000, 1))
         return response
 

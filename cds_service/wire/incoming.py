@@ -14,7 +14,8 @@ from cds_service.wire import contexts
 AS_OF = "org.cds-service.as-of"
 #: A UUID of any version: Epic sends version 1.
 _INSTANCE = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-_PATIENT = re.compile(r"(?:Patient/)?([A-Za-z0-9.-]{1,64})", re.ASCII)
+#: Not "." or "..": in an address they are places, not ids.
+_PATIENT = re.compile(r"(?:Patient/)?((?!\.{1,2}$)[A-Za-z0-9.-]{1,64})", re.ASCII)
 _USER = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64}", re.ASCII)
 #: What may stand in a header: anything else could smuggle a second one.
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}", re.ASCII)

@@ -55,6 +55,13 @@ _STATUS = {
     500: "The check did not run. Carries a reference that stands in the log.",
     503: "Not ready, or the store is down: try again later.",
 }
+_SCHEME = "clientToken"
+_CLIENT_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "The CDS Hooks JWT of a client that the site has named, for this address and used once. Without named clients (CDS_CLIENTS) none.",
+}
 _STATE = {
     "type": "object",
     "required": ["status"],
@@ -72,7 +79,7 @@ def openapi(statuses: Mapping[str, tuple[int, ...]]) -> dict[str, object]:
         "openapi": "3.1.0",
         "info": {"title": "cds-service", "version": __version__, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
         "paths": paths,
-        "components": {"schemas": _components()},
+        "components": {"schemas": _components(), "securitySchemes": {_SCHEME: _CLIENT_TOKEN}},
     }
 
 
@@ -83,6 +90,8 @@ def _operation(route: str, answers: tuple[int, ...]) -> dict[str, object]:
         "summary": words.summary,
         "responses": {str(status): _answer(words, status) for status in answers if status != 405},  # 405 belongs to the methods that are not here
     }
+    if 401 in answers:
+        operation["security"] = [{_SCHEME: []}, {}]  # whether it is demanded is the site's choice
     if "{id}" in route:
         operation["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": {"enum": list(SERVICES)}}]
     if words.asks:

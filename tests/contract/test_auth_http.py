@@ -102,7 +102,7 @@ def test_every_cause_has_the_same_bare_answer_and_a_word_in_the_log(locked, caus
     said = capsys.readouterr().err
     (line,) = map(json.loads, said.splitlines())
     assert (line["event"], line["status"], line["why"]) == ("refused", 401, word)
-    assert word in WHY and set(line) <= {"event", "level", "time", "status", "why", "issuer", "jti"}
+    assert word in WHY and set(line) <= {"event", "level", "time", "status", "route", "why", "issuer", "jti"}
     assert "eyJ" not in said, "the token, or a part of it"
 
 
@@ -288,7 +288,8 @@ def test_a_client_that_calls_too_often_is_told_when_to_come_back(environ, still,
     assert 1 <= wait <= 60
     assert answer.json["issue"][0] == {"severity": "error", "code": "throttled", "diagnostics": f"Too many calls. Try again in {wait} s."}
     assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
-    assert lines(capsys)[-1] == {"event": "refused", "status": 429, "client": "ehr"}
+    words = f"Too many calls. Try again in {wait} s."
+    assert lines(capsys)[-1] == {"event": "refused", "status": 429, "route": "/cds-services/<service>", "client": "ehr", "words": words}
     later = bearer()
     still[0] += wait
     assert service.post(headers=later).status_code == 200

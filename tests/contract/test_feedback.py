@@ -353,6 +353,45 @@ def test_another_clients_word_about_a_card_mutes_nothing(desk, monkeypatch):
     assert desk.trials() == BOTH
 
 
+@pytest.fixture
+def two_clients(desks, tmp_path, monkeypatch):
+    """A desk that clients "one" and "two" call: `desk.caller` says which."""
+    keys = {"keys": {"keys": [callers.jwk("ec-1")]}}
+    path = callers.client_file(tmp_path, *({"name": name, "iss": f"https://{name}.example", **keys} for name in ("one", "two")))
+    desk = desks(CDS_CLIENTS=str(path), CDS_PUBLIC_URL=callers.PUBLIC, CDS_REPEAT_DAYS="7")
+    post = desk.client.post
+
+    def signed(address, **members):
+        return post(address, headers=callers.bearer(iss=f"https://{desk.caller}.example", aud=callers.PUBLIC + address), **members)
+
+    monkeypatch.setattr(desk.client, "post", signed)
+    return desk
+
+
+def test_a_client_that_names_anothers_server_and_patient_silences_nothing_there(two_clients):
+    desk, theirs = two_clients, {"fhirServer": "https://one.example/fhir"}
+    desk.caller = "two"
+    for card in desk.call(**theirs):
+        desk.say(overridden(card["uuid"]))
+    assert desk.trials(**theirs) == []
+    desk.caller = "one"
+    assert desk.trials(**theirs) == BOTH, "neither muted nor taken for a repeat"
+
+
+def test_a_client_that_is_first_with_a_word_about_anothers_card_does_not_take_its_place(two_clients):
+    desk = two_clients
+    desk.caller = "one"
+    card = desk.call()[0]["uuid"]
+    for desk.caller in ("two", "one"):
+        desk.say(overridden(card))
+    assert desk.rows("select client from feedback order by id") == [("two",), ("one",)]
+
+
+def test_a_hospital_is_the_same_however_its_address_is_spelt(desk):
+    desk.say(overridden(desk.call(fhirServer="https://one.example/fhir")[0]["uuid"]))
+    assert desk.trials(fhirServer="HTTPS://One.example:443/fhir/") == BOTH[1:]
+
+
 # --- repeats and silence -------------------------------------------------------------------------
 
 

@@ -442,14 +442,20 @@ def test_an_answer_is_logged_with_the_cards_that_were_served(client, capsys):
     assert line == {"event": "answered", "hookInstance": UUID, "cards": served, "incomplete": ["reports"]}
 
 
+#: Whoever looks for the cause of a refusal sees what was called, by whom, and what the answer said.
+CALLED = {"route": "/cds-services/<service>", "client": "open"}
+
+
 def test_a_refusal_is_logged_with_the_lists_that_were_missing(capsys):
     client_of(refuses).post(SERVICE, json=request())
-    assert lines(capsys) == [{"event": "refused", "status": 412, "hookInstance": UUID, "missing": ["conditions"]}]
+    (line,) = lines(capsys)
+    assert line.pop("words").startswith("Required data cannot be had.")
+    assert line == {"event": "refused", "status": 412, **CALLED, "hookInstance": UUID, "missing": ["conditions"]}
 
 
 def test_what_is_no_uuid_never_reaches_the_log(client, capsys):
     client.post(SERVICE, json=request(hookInstance="Mrs Ann"))
-    assert lines(capsys) == [{"event": "refused", "status": 400}]
+    assert lines(capsys) == [{"event": "refused", "status": 400, **CALLED, "words": "hookInstance must be a UUID."}]
 
 
 # --- browsers ------------------------------------------------------------------------------------

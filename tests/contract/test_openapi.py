@@ -55,6 +55,12 @@ def test_it_tells_of_every_route_and_status_and_of_no_other(document: dict) -> N
     assert set(_ROUTES) == set(STATUSES)
 
 
+def test_it_tells_where_a_token_is_asked_for(document: dict) -> None:
+    asks = {path for path, methods in document["paths"].items() for operation in methods.values() if "security" in operation}
+    assert asks == {path for path in document["paths"] if path.startswith("/cds-services")}
+    assert document["components"]["securitySchemes"]["clientToken"]["scheme"] == "bearer"
+
+
 def test_a_route_without_words_is_a_fault() -> None:
     with pytest.raises(KeyError):
         wire.openapi({"GET /new": (200,)})

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
@@ -192,6 +192,7 @@ def test_about_tells_of_every_trial_what_its_file_says(client: FlaskClient, rule
     assert {d["list"] for d in said["dataRead"]} == set(rules.templates)
     for member in ("purpose", "intendedUsers", "notFor", "howItDecides", "knownLimits"):
         assert said[member]
+    assert any("race" in words for words in said["howItDecides"]) and any("No card" in words for words in said["knownLimits"])
 
 
 def test_no_review_is_claimed_that_no_file_records(client: FlaskClient, rules: Rules) -> None:
@@ -370,6 +371,24 @@ def test_what_is_under_way_at_a_stop_is_finished(tmp_path: Path) -> None:
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
         assert server.process.wait(timeout=20) == 0
     assert answer.startswith(b"HTTP/1.1 200 ") and b'"cards"' in answer
+
+
+def test_connections_that_say_nothing_hold_up_nobody(tmp_path: Path) -> None:
+    """As load balancers and browsers open them ahead: far more than there are threads."""
+    with running(tmp_path, STARTS["serve"]) as server, ExitStack() as open_ones:
+        for _ in range(60):
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        assert requests.get(server.url + "/health", timeout=10).status_code == 200
+
+
+def test_a_caller_who_falls_silent_within_a_body_is_told(client: FlaskClient) -> None:
+    class Silent:
+        def read(self, size: int = -1) -> bytes:
+            raise BlockingIOError
+
+    given = {"wsgi.input": Silent(), "CONTENT_LENGTH": "5", "CONTENT_TYPE": "application/json"}
+    answer = client.post(SERVICE, environ_overrides=given)
+    assert (answer.status_code, answer.get_json()["issue"][0]["diagnostics"]) == (400, "The body did not arrive whole.")
 
 
 def test_a_wrong_setting_stops_any_start_in_one_line(tmp_path: Path) -> None:

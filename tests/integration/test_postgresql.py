@@ -159,8 +159,8 @@ def test_served_feedback_mute_and_report(store: Store) -> None:
     store.hear([word], "open", 200)
     with store.engine.connect() as connection:
         assert connection.exec_driver_sql("select at, received, comment from feedback").fetchall() == [(word.at, 200, True)]
-    assert store.heard("p", 200) == MUTED and store.heard("p", 201) == store.heard("q", 0) == frozenset()
-    assert store.repeated("p", "d", 100) == MUTED
+    assert store.heard("p", "open", 200) == MUTED and store.heard("p", "open", 201) == store.heard("q", "open", 0) == frozenset()
+    assert store.repeated("p", "d", "open", 100) == MUTED
     (tally,), strangers = store.report()
     assert (tally.shown, tally.overridden, tally.known, strangers) == (2, (("known-not-eligible", 1),), (("exc-b", 1), ("inc-a", 1)), 0)
     assert store.losses == {}
@@ -180,7 +180,7 @@ def test_a_locked_table_delays_no_card_and_refuses_feedback_whole(store: Store, 
     monkeypatch.setattr(store, "_engine", store._quick_engine)  # which gives up sooner
     with psycopg.connect(url) as lock:
         lock.execute("lock table feedback in access exclusive mode")
-        assert store.heard("p", 0) == frozenset()
+        assert store.heard("p", "open", 0) == frozenset()
         with pytest.raises(StoreDown):
             store.hear([Feedback("c1", "accepted", 5), Feedback("c2", "accepted", 5)], "open", 200)
     assert store.losses == {"mute lookup": 1, "feedback": 2}
@@ -194,11 +194,11 @@ def test_a_server_that_restarts_is_spoken_to_again(store: Store, server: Server)
     server.stop()
     with pytest.raises(StoreDown):
         store.hear([Feedback("c1", "overridden", 5)], "open", 200)
-    assert store.heard("p", 0) == frozenset() and store.ready() is False
+    assert store.heard("p", "open", 0) == frozenset() and store.ready() is False
     server.start()
     store.hear([Feedback("c1", "overridden", 5)], "open", 200)
     store._quick._closed_until = 0  # the rest after a failure is over
-    assert store.ready() is True and store.heard("p", 0) == MUTED
+    assert store.ready() is True and store.heard("p", "open", 0) == MUTED
 
 
 def test_a_server_that_never_answers_delays_no_card() -> None:
@@ -208,7 +208,7 @@ def test_a_server_that_never_answers_delays_no_card() -> None:
         store = Store(address(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/d"), Keys(KEY.encode()))
         notes: list[tuple[str, int, str]] = []
         store.notice = lambda *told: notes.append(told)
-        assert (store.heard("p", 0), store.first_use("i", "j", 10**10)) == (frozenset(), True)
+        assert (store.heard("p", "open", 0), store.first_use("i", "j", 10**10)) == (frozenset(), True)
         assert notes == [("mute lookup", 1, "TimeoutError")]
     store.close()
 
@@ -221,7 +221,7 @@ def test_pruning_spares_what_still_mutes(store: Store) -> None:
     expected = retention.Pruned(served=2, feedback=1, tokens=0, kept=1)
     assert retention.prune(store.engine, 20 * day, 0, 30 * day, count_only=True) == expected
     assert retention.prune(store.engine, 20 * day, 0, 30 * day) == expected
-    assert store.heard("p", 0) == MUTED
+    assert store.heard("p", "open", 0) == MUTED
     assert retention.prune(store.engine, 20 * day, None, 30 * day) == (1, 1, 0, 0)
 
 

@@ -38,6 +38,7 @@ ZOO = [
     ("patientId empty", with_context(patientId=""), "context.patientId is required."),
     ("patientId a number", with_context(patientId=123), "context.patientId must be a string."),
     ("patientId with a path", with_context(patientId="../" + HUSH), "context.patientId must be the id of a Patient"),
+    ("patientId that is a place, not an id", with_context(patientId=".."), "context.patientId must be the id of a Patient"),
     ("patientId with a query", with_context(patientId="1?x=" + HUSH), "context.patientId must be the id of a Patient"),
     ("patientId with a line break", with_context(patientId="123\n"), "context.patientId must be the id of a Patient"),
     ("patientId of another type", with_context(patientId="Group/" + HUSH), "context.patientId must be the id of a Patient"),

@@ -60,7 +60,7 @@ def test_what_is_old_goes_and_what_still_mutes_stays_with_its_card(store):
     assert len(left(store)[0]) == len(CARDS), "counting removes nothing"
     assert prune(store, 19_900) == counted == (4, 4, 0, 2)
     assert left(store) == (["accepted", "answered-late", "new", "still-mutes"],) * 2
-    assert store.heard("d", NOW - 180 * DAY) == store.heard("e", NOW - 180 * DAY) == MUTED
+    assert store.heard("d", "open", NOW - 180 * DAY) == store.heard("e", "open", NOW - 180 * DAY) == MUTED
     assert prune(store, 19_900) == (0, 0, 0, 2)
 
 
@@ -68,7 +68,7 @@ def test_mutes_go_where_that_is_asked_for(store):
     told(store, *CARDS)
     assert prune(store, 19_900, mutes_too=True, count_only=True) == prune(store, 19_900, mutes_too=True) == (6, 6, 0, 0)
     assert left(store) == (["answered-late", "new"],) * 2
-    assert store.heard("d", 0) == frozenset()
+    assert store.heard("d", "open", 0) == frozenset()
 
 
 def test_a_mute_that_has_run_out_is_no_mute(store):

@@ -143,7 +143,7 @@ def test_a_postgresql_that_is_away_does_not_stop_the_start():
     environ = {"CDS_DATABASE_URL": "postgresql://u:hush@127.0.0.1:1/d", "CDS_HASH_KEY": "k" * 32}
     found, about = open_store(Settings.from_environment(environ))
     assert about.startswith("store 127.0.0.1/d CANNOT BE REACHED (OperationalError)") and "hush" not in about
-    assert (found.heard("p", 0), found.ready(), found.first_use("i", "j", 5)) == (frozenset(), False, True)
+    assert (found.heard("p", "open", 0), found.ready(), found.first_use("i", "j", 5)) == (frozenset(), False, True)
     found.close()
     with pytest.raises(BadSetting, match=r"cannot open the store 127\.0\.0\.1/d"):
         upgrade_store(Settings.from_environment(environ))
@@ -419,9 +419,9 @@ def test_a_forked_worker_has_connections_queue_and_thread_of_its_own(tmp_path):
         "from cds_service.model.served import Served\n"
         f"store, _ = open_store(Settings.from_environment({{'CDS_DATABASE_URL': 'sqlite:///{tmp_path}/store.sqlite3'}}))\n"
         f"row = Served(*{tuple(ROW)!r})\n"
-        "store.serve([row])\nassert store.flush() and store.heard('p', 0) == frozenset()\n"
+        "store.serve([row])\nassert store.flush() and store.heard('p', 'open', 0) == frozenset()\n"
         "child = os.fork()\nstore.serve([row._replace(card='of the child' if child == 0 else 'after')])\n"
-        "assert store.flush() and store.heard('p', 0) == frozenset() and not store.losses\n"
+        "assert store.flush() and store.heard('p', 'open', 0) == frozenset() and not store.losses\n"
         "if child:\n    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n    store.close()\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, cwd=ROOT)  # noqa: S603 -- the lines above
@@ -481,7 +481,7 @@ def test_reading_goes_on_while_another_process_writes(store, path):
     store.hear([Feedback("c1", "overridden", 5)], "open", 200)
     for how in ("IMMEDIATE", "EXCLUSIVE"):
         lock = locked(path, how)
-        assert store.heard("p", 0) == {("NCT07266181", "v", "f", "possible")}
+        assert store.heard("p", "open", 0) == {("NCT07266181", "v", "f", "possible")}
         lock.close()
     assert store.losses == {}
 

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(64), nullable=False),
         sa.Column("criterion", sa.String(64), nullable=False),
         sa.Column("comment", sa.Boolean, nullable=False),
-        sa.UniqueConstraint("card", "outcome", "at", name="feedback_once"),
+        sa.UniqueConstraint("card", "outcome", "at", "client", name="feedback_once"),
     )
     op.create_table(
         "seen_tokens",
