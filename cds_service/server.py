@@ -22,17 +22,18 @@ def run(settings: Settings, host: str, port: int, workers: int, without_authenti
     rules = pipeline.load_rules(settings)
     _bindable(host, port)
     chosen = options(host, port, workers)  # before the application: it decides how is counted
+    store, remembered = open_store(settings)
+    served = application(settings, rules, store)  # nothing is announced before all is found to be in order
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}/cds-services"
     mode = f", sandbox as of {settings.as_of or 'today'}" if settings.sandbox else ""
     mode += "" if settings.clients else ", open to all who reach it"
     click.echo(f"cds-service {__version__} on {where}: {len(rules.trials)} trials, {workers} worker{'s'[: workers > 1]}{mode}", err=True)
     if host not in LOOPBACK:
         click.echo("plain HTTP beyond loopback: put a TLS proxy before it, EHRs require https", err=True)
-    store, remembered = open_store(settings)
     click.echo(f"cds-service: {remembered}", err=True)
     if settings.silent:
         click.echo("cds-service: SILENT: every patient is evaluated and recorded, and no card is shown to anybody (CDS_SILENT or --silent)", err=True)
-    Service(application(settings, rules, store), chosen).run()
+    Service(served, chosen).run()
     return 0
 
 

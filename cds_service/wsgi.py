@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from cds_service.config import Settings
 from cds_service.errors import CdsServiceError
@@ -12,6 +13,8 @@ from cds_service.store import open_store
 
 try:
     _settings = Settings.from_environment(os.environ)
-    application = _build(_settings, load_rules(_settings), open_store(_settings)[0])
+    _store, _remembered = open_store(_settings)
+    application = _build(_settings, load_rules(_settings), _store)
+    sys.stderr.write(f"cds-service: {_remembered}\n")
 except CdsServiceError as fault:  # one line, not a page of frames
     raise SystemExit(f"cds-service: {' '.join(str(fault).split())}") from None

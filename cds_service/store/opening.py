@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +23,8 @@ NONE = "none"
 def open_store(settings: Settings, environ: Mapping[str, str] = os.environ, *, create: bool = True) -> tuple[Store | None, str]:
     """The store, or None where nothing is to be kept; and one line about it for the operator. `create`: a SQLite file that is not there.
 
-    Raises BadSetting. A PostgreSQL that cannot be reached is no reason not to start: cards are answered without it.
+    Raises BadSetting for what must be mended by hand. What passes by itself, a database that is away, locked or full, is no
+    reason not to start: cards are answered without it, and the schema is brought up to date when it is back.
     """
     url = _url(settings, environ)
     if url is None:
@@ -33,12 +35,26 @@ def open_store(settings: Settings, environ: Mapping[str, str] = os.environ, *, c
     try:
         _upgrade(url)
     except DBAPIError as fault:
-        kind = type(fault).__name__
-        if url.get_backend_name() == SQLITE:
+        if not create:
+            raise BadSetting(f"cannot open the store {_named(url)}: {_trouble(fault) or type(fault).__name__}") from None
+        trouble = _trouble(fault)
+        if not trouble:
+            kind = type(fault).__name__
             raise BadSetting(f"cannot open the store {url.database}: {kind}; is it a database, in a writable folder?") from None
-        unreached = f"CANNOT BE REACHED ({kind}): cards are answered, nothing is recorded until it can"
-        return Store(url, keys), f"store {_named(url)} {unreached}"
+        return Store(url, keys, prepare=schema.upgrade), f"store {_named(url)} {trouble}: cards are answered, nothing is recorded until it can be"
     return Store(url, keys), f"store {_named(url)}"
+
+
+#: What SQLite says of trouble that passes. The disk faults are those of a quota, or of a disk with no room for the files beside.
+_PASSING = {"SQLITE_BUSY": "IS LOCKED by another program", "SQLITE_FULL": "HAS NO ROOM on its disk", "SQLITE_IOERR": "CANNOT BE WRITTEN (disk fault)"}
+
+
+def _trouble(fault: DBAPIError) -> str:
+    """In words, if it may pass by itself; empty if it must be mended."""
+    name = getattr(fault.orig, "sqlite_errorname", None)
+    if name is None:
+        return "" if isinstance(fault.orig, sqlite3.Error) else f"CANNOT BE REACHED ({type(fault).__name__})"
+    return next((words for start, words in _PASSING.items() if name.startswith(start)), "")
 
 
 def upgrade_store(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
@@ -49,7 +65,7 @@ def upgrade_store(settings: Settings, environ: Mapping[str, str] = os.environ) -
     try:
         changed = _upgrade(url)
     except DBAPIError as fault:
-        raise BadSetting(f"cannot open the store {_named(url)}: {type(fault).__name__}") from None
+        raise BadSetting(f"cannot open the store {_named(url)}: {_trouble(fault) or type(fault).__name__}") from None
     return f"store {_named(url)}: {'schema brought up to date' if changed else 'schema is current'}"
 
 
