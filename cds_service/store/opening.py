@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cds_service.store import schema
 from cds_service.store.engine import SQLITE, address, engine
 from cds_service.store.keys import Keys, key_beside
 from cds_service.store.store import PATIENCE, Store
+from cds_service.store.trouble import passing
 
 NONE = "none"
 
@@ -35,26 +35,17 @@ def open_store(settings: Settings, environ: Mapping[str, str] = os.environ, *, c
     try:
         _upgrade(url)
     except DBAPIError as fault:
-        if not create:
-            raise BadSetting(f"cannot open the store {_named(url)}: {_trouble(fault) or type(fault).__name__}") from None
-        trouble = _trouble(fault)
-        if not trouble:
-            kind = type(fault).__name__
-            raise BadSetting(f"cannot open the store {url.database}: {kind}; is it a database, in a writable folder?") from None
+        trouble = passing(fault)
+        if not trouble or not create:
+            raise _unusable(url, fault) from None
         return Store(url, keys, prepare=schema.upgrade), f"store {_named(url)} {trouble}: cards are answered, nothing is recorded until it can be"
     return Store(url, keys), f"store {_named(url)}"
 
 
-#: What SQLite says of trouble that passes. The disk faults are those of a quota, or of a disk with no room for the files beside.
-_PASSING = {"SQLITE_BUSY": "IS LOCKED by another program", "SQLITE_FULL": "HAS NO ROOM on its disk", "SQLITE_IOERR": "CANNOT BE WRITTEN (disk fault)"}
-
-
-def _trouble(fault: DBAPIError) -> str:
-    """In words, if it may pass by itself; empty if it must be mended."""
-    name = getattr(fault.orig, "sqlite_errorname", None)
-    if name is None:
-        return "" if isinstance(fault.orig, sqlite3.Error) else f"CANNOT BE REACHED ({type(fault).__name__})"
-    return next((words for start, words in _PASSING.items() if name.startswith(start)), "")
+def _unusable(url: URL, fault: DBAPIError) -> BadSetting:
+    kind = type(fault).__name__
+    mend = "is it a database, in a writable folder?" if url.get_backend_name() == SQLITE else "may this role use it?"
+    return BadSetting(f"cannot open the store {_named(url)}: {passing(fault) or f'{kind}; {mend}'}")
 
 
 def upgrade_store(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
@@ -65,7 +56,7 @@ def upgrade_store(settings: Settings, environ: Mapping[str, str] = os.environ) -
     try:
         changed = _upgrade(url)
     except DBAPIError as fault:
-        raise BadSetting(f"cannot open the store {_named(url)}: {_trouble(fault) or type(fault).__name__}") from None
+        raise _unusable(url, fault) from None
     return f"store {_named(url)}: {'schema brought up to date' if changed else 'schema is current'}"
 
 

@@ -25,6 +25,7 @@ from cds_service.trust import fetched
 SKEW = 60
 BOTH_ADDRESSES = [SERVICE, f"{SERVICE}/feedback"]
 MARK = "Leaked-Marker"
+BARE = "Not authenticated. Each call needs its own valid JWT of a client that this service knows."
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,9 @@ def held(row, desk, capsys, before, make, *more):
         assert trouble.leaks("" if answer.status_code == 200 else answer.get_data(as_text=True), MARK, *desk.sent, *more) == []
         if answer.status_code == 401:
             assert "cards" not in answer.json and answer.headers["WWW-Authenticate"] == "Bearer"
-            assert answer.json["issue"][0]["diagnostics"] == "Not authenticated. Each call needs its own valid JWT of a client that this service knows."
+            assert (
+                answer.json["issue"][0]["diagnostics"] == "Not authenticated. Each call needs its own valid JWT of a client that this service knows."
+            )
     assert trouble.leaks(out + err, MARK, *desk.sent, *more) == []
     after = desk.counts()
     assert {label for label in after if after[label] > before.get(label, 0)} == row.counted

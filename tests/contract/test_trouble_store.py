@@ -20,7 +20,6 @@ from cds_service.store import open_store
 from cds_service.store import store as store_module
 from cds_service.store.writer import Writer
 
-
 AUTHORIZATION = {"access_token": "access-7f3a91c0ffee", "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.read", "subject": "cds"}
 
 
@@ -112,7 +111,9 @@ def full(desk):
         filler.execute("PRAGMA max_page_count = 1")
         names = "card, at, patient, clinician, client, hook, trial, cohort, status, version, fingerprint, shown, open_criteria"
         served = f"insert into served ({names}) values (?, 1, '{'p' * 32}', '', 'open', '', '', '', '', '', '', '', '')"  # noqa: S608 -- the line above
-        feedback = "insert into feedback (card, outcome, at, received, client, reason, criterion, comment) values (?, 'accepted', 1, 1, '', '', '', 0)"
+        feedback = (
+            "insert into feedback (card, outcome, at, received, client, reason, criterion, comment) values (?, 'accepted', 1, 1, '', '', '', 0)"
+        )
         for statement in (served, feedback):
             refused = 0
             while refused < 20:

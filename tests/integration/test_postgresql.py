@@ -358,7 +358,8 @@ def test_a_server_that_never_answers_delays_no_card() -> None:
         notes: list[tuple[str, int, str]] = []
         store.notice = lambda *told: notes.append(told)
         assert (store.heard("p", 0), store.first_use("i", "j", 10**10)) == (frozenset(), True)
-        assert notes == [("mute lookup", 1, "TimeoutError")]
+        assert notes == [("mute lookup", 1, "TimeoutError"), ("token", 1, "TimeoutError")]
+        assert (store.heard("p", 0), store.first_use("i", "k", 10**10), len(notes)) == (frozenset(), True, 2)
     store.close()
 
 
