@@ -15,11 +15,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -59,12 +60,12 @@ class Line:
 
 
 @contextmanager
-def server(arguments: list[str]) -> Iterator[int]:
+def server(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, *[a.replace("PORT", str(port)) for a in arguments]]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 -- our own two servers
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ)  # noqa: S603 -- our own two servers
     try:
         for _ in range(300):
             try:
@@ -124,7 +125,9 @@ def main() -> None:
     rules = pipeline.load_rules(settings)
     app.tune_collector()
     with ExitStack() as stack:
-        ours = Line(stack.enter_context(server(["-m", "cds_service", "serve", "--port", "PORT"])))
+        # with a store of its own, as it is served: each call looks up mutes and is recorded
+        database = f"sqlite:///{stack.enter_context(TemporaryDirectory())}/store.sqlite3"
+        ours = Line(stack.enter_context(server(["-m", "cds_service", "serve", "--port", "PORT"], {"CDS_DATABASE_URL": database} | os.environ)))
         bare = Line(stack.enter_context(server([str(HERE / "bare.py"), "PORT"])))
         service = json.loads(ours.get("/cds-services"))["services"][0]
         path = f"/cds-services/{service['id']}"

@@ -22,6 +22,7 @@ from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
 from cds_service import app, metrics, wire
+from cds_service.errors import BadSetting
 from cds_service.web import log
 
 #: Memory that looks like a directory: nothing is written to a disk, and a read-only container has it.
@@ -96,6 +97,18 @@ logconfig_dict = {
         "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
     },
 }
+
+
+def on_starting(server: Any) -> None:
+    """Started without `serve`: the same rule of who may listen where. A socket in the file system is of this machine."""
+    from cds_service.config import Settings
+    from cds_service.server import guard
+
+    try:
+        for address in server.cfg.address:
+            guard(Settings.from_environment(os.environ), address[0] if isinstance(address, tuple) else "127.0.0.1", without_authentication=False)
+    except BadSetting as fault:
+        raise SystemExit(f"cds-service: {fault}") from None
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -48,7 +48,8 @@ def options(host: str, port: int, workers: int) -> Mapping[str, object]:
     """gunicorn's settings: those of gunicorn_conf, with where and how many."""
     from cds_service import gunicorn_conf  # here: reading it makes the directory where workers count together
 
-    return vars(gunicorn_conf) | {"bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "workers": workers}
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return vars(gunicorn_conf) | {"bind": where, "workers": workers, "on_starting": lambda server: None}  # `run` has asked who may listen there
 
 
 def guard(settings: Settings, host: str, without_authentication: bool) -> None:
@@ -59,8 +60,8 @@ def guard(settings: Settings, host: str, without_authentication: bool) -> None:
         return
     if not settings.clients and not without_authentication:
         raise BadSetting(
-            f"--host {host} can be reached by others, and no client is named: give CDS_CLIENTS (docs/security.md), "
-            "or add --without-authentication if a gateway checks every caller"
+            f"{host} can be reached by others, and no client is named: give CDS_CLIENTS (docs/security.md), "
+            "or start `cds-service serve --without-authentication` if a gateway checks every caller"
         )
     if settings.clients and not settings.public_url:
         raise BadSetting("CDS_PUBLIC_URL: must be given with CDS_CLIENTS: a token is for an address, and the caller's Host header proves none")

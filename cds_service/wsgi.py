@@ -13,8 +13,9 @@ from cds_service.store import open_store
 
 try:
     _settings = Settings.from_environment(os.environ)
+    _rules = load_rules(_settings)
     _store, _remembered = open_store(_settings)
-    application = _build(_settings, load_rules(_settings), _store)
+    application = _build(_settings, _rules, _store)
     sys.stderr.write(f"cds-service: {_remembered}\n")
 except CdsServiceError as fault:  # one line, not a page of frames
     raise SystemExit(f"cds-service: {' '.join(str(fault).split())}") from None

@@ -21,16 +21,20 @@ Judged = tuple[int, str | None]
 class _Leaf:
     """One condition leaf."""
 
-    __slots__ = ("excluding", "lists", "p")
+    __slots__ = ("excluding", "lists", "named", "nothing", "p")
 
     def __init__(self, p: ConditionIs, scope: Scope) -> None:
         self.p = p
         self.excluding = scope.excluding
+        self.named = frozenset((*p.concepts, *p.maybe))
+        self.nothing = Finding(UNKNOWN, "no-data") if p.absent == "unknown" else Finding(FALSE, None, "no-record")
         kinds = {scope.vocabulary.concepts[c].kind for c in p.concepts if c in scope.vocabulary.concepts}
         self.lists = (("conditions",) if "condition" in kinds else ()) + (("allergies",) if "drug" in kinds else ())
 
     def __call__(self, facts: Facts, _: Anchor | None) -> Finding:
         by_concept = facts.conditions
+        if self.named.isdisjoint(by_concept):  # of most diagnoses a record says nothing
+            return unread(facts, self.lists) or self.nothing
         rows = [row for c in self.p.concepts if c in by_concept for row in by_concept[c]]
         maybe = [row for c in self.p.maybe if c in by_concept for row in by_concept[c]]
         if self.p.but_not and (rows or maybe):
@@ -45,20 +49,12 @@ class _Leaf:
         if self.p.severe:
             rows = [row for row in rows if row.severe or row.listed != "allergy"]
         if not rows and not maybe:
-            return self.none(facts)
+            return unread(facts, self.lists) or self.nothing
         judged = [(row, self.judge(facts, row)) for row in rows]
         judged = self.weigh_encounters(judged)
         direct = {row.reference for row in rows}
         judged += [(row, self.doubt(facts, row)) for row in maybe if row.reference not in direct]
         return self.decide(facts, judged)
-
-    def none(self, facts: Facts) -> Finding:
-        missing = unread(facts, self.lists)
-        if missing is not None:
-            return missing
-        if self.p.absent == "unknown":
-            return Finding(UNKNOWN, "no-data")
-        return Finding(FALSE, None, "no-record")
 
     def decide(self, facts: Facts, judged: Sequence[tuple[Condition, Judged]]) -> Finding:
         for verdict in (TRUE, UNKNOWN):

@@ -37,6 +37,7 @@ class Scope:
     holds: int | None = TRUE
 
 
+_new = tuple.__new__
 NOT_APPLICABLE_FINDING = Finding(NOT_APPLICABLE)
 #: A finding is as firm as the least firm of its parts; nothing recorded gives way to something recorded.
 _BASIS_RANK = {"assumed": 0, "computed": 1, "recorded": 2, "no-record": 3}
@@ -74,14 +75,16 @@ def merge(verdict: int, findings: Sequence[Finding], also: Sequence[Finding] = (
             basis = f.basis
         if f.ask and f.ask not in asks:
             asks.append(f.ask)
-        concepts += [c for c in f.concepts if c not in concepts]
-        lists += [name for name in f.lists if name not in lists]
+        if f.concepts:
+            concepts += [c for c in f.concepts if c not in concepts]
+        if f.lists:
+            lists += [name for name in f.lists if name not in lists]
         if f.evidence:
             _collect(f.evidence, seen)
     for f in also:
         _collect(f.evidence, seen)
     near = next((f.near for f in parts if f.near is not None), None)
-    return Finding(verdict, reason, basis, tuple(seen.values()), "; ".join(asks) or None, tuple(concepts), tuple(lists), near)
+    return _new(Finding, (verdict, reason, basis, tuple(seen.values()), "; ".join(asks) or None, tuple(concepts), tuple(lists), near))
 
 
 def _collect(evidence: Sequence[Evidence], seen: dict[tuple[str, str], Evidence]) -> None:

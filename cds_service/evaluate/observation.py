@@ -30,7 +30,23 @@ def _limit_words(p: ObservationIs) -> str:
 class _Leaf:
     """One observation leaf with everything that can be settled ahead of the patient."""
 
-    __slots__ = ("close", "concepts", "formula", "fresh", "lasting", "limit_words", "lists", "noted", "numeric", "p", "plain", "site", "test", "void")
+    __slots__ = (
+        "close",
+        "concepts",
+        "formula",
+        "fresh",
+        "lasting",
+        "limit_words",
+        "lists",
+        "noted",
+        "numeric",
+        "p",
+        "plain",
+        "site",
+        "sound",
+        "test",
+        "void",
+    )
 
     def __init__(self, p: ObservationIs, vocabulary: Vocabulary) -> None:
         known = [vocabulary.concepts[c] for c in p.concepts]
@@ -47,6 +63,7 @@ class _Leaf:
         self.site = {c: vocabulary.upper_limits[c] for c in p.concepts if c in vocabulary.upper_limits}
         self.limit_words = _limit_words(p)
         self.void = drugs_of(p.void_if.drugs, vocabulary) if p.void_if else frozenset()
+        self.sound = not p.void_if and not p.room_air  #: a value without a problem of its own can decide
         self.plain = p.pick == "newest" and p.persistent is None and not p.void_if and not p.room_air and len(p.concepts) == 1
 
     # --- which values there are -------------------------------------------------------------
@@ -78,7 +95,7 @@ class _Leaf:
 
     def fault(self, facts: Facts, row: Observation) -> str | None:
         """Why this value cannot decide, whatever it says."""
-        if row.problem:
+        if row.problem or self.sound:
             return row.problem
         if self.p.room_air and row.on_oxygen:
             return "method"
@@ -130,11 +147,11 @@ class _Leaf:
         if verdict == UNKNOWN:
             return self.unknown(facts, reason or "unreadable", (row,))
         shown = self.shown(row, rows)
-        return Finding(verdict, None, basis or ("computed" if row.computed else "recorded"), shown, near=self.near(row, shown))
+        return _new(Finding, (verdict, None, basis or ("computed" if row.computed else "recorded"), shown, None, (), (), self.near(row, shown)))
 
     def shown(self, row: Observation, rows: Sequence[Observation]) -> tuple[Evidence, ...]:
         """The deciding value; beside it an earlier one where the value is close to its limit."""
-        evidence = Evidence(row.reference, row.date, row.value, True, self.note(row) if self.noted else row.note, row.concept)
+        evidence = _new(Evidence, (row.reference, row.date, row.value, True, self.note(row) if self.noted else row.note, row.concept))
         if self.numeric and len(rows) > 1 and row.low is not None and abs(row.low - self.p.limits[0].value) <= self.close:
             earlier = _earlier_if_close(self.p.limits[0], row, rows)
             if earlier:
@@ -171,10 +188,12 @@ class _Leaf:
         dated = [row for row in rows if row.last > 0]
         if not dated:
             return self.unknown(facts, "imprecise-date", rows[:1])
-        newest_first = max(row.first for row in dated)
+        newest_first = max([row.first for row in dated])
         heads = [row for row in dated if row.last >= newest_first]
         usable = [row for row in heads if self.fault(facts, row) is None]
-        barred = next((row for row in heads if self.fault(facts, row) is not None and not any(_same_day(row, good) for good in usable)), None)
+        barred = None
+        if len(usable) < len(heads):
+            barred = next((row for row in heads if self.fault(facts, row) is not None and not any(_same_day(row, good) for good in usable)), None)
         if barred is not None:
             return self.unknown(facts, self.fault(facts, barred) or "unreadable", (barred,))
         heads = _latest_of_day(_reported_first(usable))

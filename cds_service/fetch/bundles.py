@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence, Set
 from typing import Any, NamedTuple
 
+import msgspec
+import orjson
 from msgspec import UNSET
 
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE
-from cds_service.model.sent import SentBundle, SentObservation, page_as_json
+from cds_service.model.sent import SentBundle, SentObservation, odd, page_as_json
 
 Resource = dict[str, object]
+_RESULTS = msgspec.json.Decoder(SentBundle)
 _PAGES = ("searchset", "collection")
 
 
@@ -29,6 +32,19 @@ class Part(NamedTuple):
     matches: int = 0  #: entries that count for `total`
     total: int | None = None
     kinds: Set[object] = frozenset()  #: resource types among them
+
+
+def parsed(body: bytes) -> object:
+    """What a server sent; a page of results stays as it was sent. Raises ValueError for what is no JSON."""
+    try:
+        if not body.isascii():
+            body.decode()
+        page = _RESULTS.decode(body)
+        if page.entry and not odd(page):
+            return page
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return orjson.loads(body)  # another list, or something unusual: this way has the word
+    return orjson.loads(body)
 
 
 def unavailable(why: str) -> Part:

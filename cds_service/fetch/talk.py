@@ -10,11 +10,11 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
-import orjson
 import requests
 import urllib3
 
 from cds_service.fetch.addresses import Base, link
+from cds_service.fetch.bundles import parsed
 from cds_service.fetch.dialects import Dialects
 from cds_service.fetch.guard import Inside
 from cds_service.fetch.questions import LATE, Failed, Question
@@ -151,8 +151,8 @@ class Talk:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as fault:
             raise _reason(fault, method) from None
         try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError:
+            return parsed(body)
+        except ValueError:
             raise Failed("the answer is not JSON", "json") from None
 
     def _look_at(self, answer: requests.Response) -> None:

@@ -103,6 +103,12 @@ class SentBundle(Struct, tag_field="resourceType", tag="Bundle"):
     entry: list[SentEntry] | UnsetType | None = UNSET
 
 
+def odd(bundle: SentBundle) -> bool:
+    """Holds a result without any value that FHIR knows: such a page is parsed in full."""
+    seen = [entry.resource for entry in bundle.entry or ()]
+    return any(each.valueQuantity is UNSET and says_nothing(each) for each in seen if type(each) is SentObservation)
+
+
 def page_as_json(bundle: SentBundle) -> Json:
     """The page with its resources as `as_json` gives them."""
     found: Json = {"resourceType": "Bundle"}

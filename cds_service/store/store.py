@@ -24,7 +24,7 @@ from cds_service.store.fingerprint import look
 from cds_service.store.keys import Keys
 from cds_service.store.patience import within
 from cds_service.store.report import tallies
-from cds_service.store.writer import Notice, Writer
+from cds_service.store.writer import Notice, Rows, Writer
 
 PATIENCE = 3.0  #: seconds that feedback and the writer may wait for a lock, or for a connection
 LONGEST = 4.0  #: seconds that feedback may take, whatever the database does
@@ -127,8 +127,8 @@ class Store:
 
     # --- writing ---
 
-    def serve(self, rows: Sequence[Served]) -> None:
-        """Put behind the request; never waits and never fails."""
+    def serve(self, rows: Rows) -> None:
+        """Rows, or how to make them, put behind the request; never waits and never fails."""
         if not rows:
             return
         self._here()

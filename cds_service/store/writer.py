@@ -14,7 +14,11 @@ Write = Callable[[Sequence[Served]], None]
 #: What was lost or slow, how many, the kind of error: never its text, which can repeat a row.
 Notice = Callable[[str, int, str], None]
 
+#: Rows, or how to make them: what can wait for the writer's own thread is not worked out while a clinician waits.
+Rows = Sequence[Served] | Callable[[], Sequence[Served]]
+
 MOST_WAITING = 10_000  #: rows; a minute of outage at a busy hospital
+MOST_UNMADE = 200
 BATCH = 200
 LINGER = 0.2  #: seconds that a row waits for company: a transaction costs more than its rows
 TRIES, PAUSE = 3, 1.0  #: a database that restarts is back within seconds
@@ -25,14 +29,19 @@ class Writer:
 
     def __init__(self, write: Write, notice: Notice, most: int = MOST_WAITING, pause: float = PAUSE, linger: float = LINGER) -> None:
         self._write, self._notice, self._pause, self._linger = write, notice, pause, linger
-        self._rows: queue.Queue[Served | threading.Event] = queue.Queue(most)
+        self._rows: queue.Queue[Served | Callable[[], Sequence[Served]] | threading.Event] = queue.Queue(most)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cds-store-writer", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # a graceful stop ends with the interpreter's own: what waits is written
 
-    def put(self, rows: Sequence[Served]) -> None:
-        """Never waits."""
+    def put(self, rows: Rows) -> None:
+        """Never waits. What is yet to be made holds what it is made from: when much of it waits, rows are made at once."""
+        if callable(rows):
+            if self._rows.qsize() < MOST_UNMADE:
+                self._rows.put_nowait(rows)
+                return
+            rows = rows()
         for left, row in enumerate(rows):
             try:
                 self._rows.put_nowait(row)
@@ -71,13 +80,23 @@ class Writer:
         while True:
             if isinstance(item, threading.Event):
                 return rows, [item]
-            rows.append(item)
-            if len(rows) == BATCH:
+            if isinstance(item, Served):
+                rows.append(item)
+            else:
+                rows += self._made(item)
+            if len(rows) >= BATCH:
                 return rows, []
             try:
                 item = self._rows.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 return rows, []
+
+    def _made(self, make: Callable[[], Sequence[Served]]) -> Sequence[Served]:
+        try:
+            return make()
+        except Exception as fault:  # as below: the thread must live on
+            self._notice("served", 1, type(fault).__name__)
+            return ()
 
     def _keep(self, batch: Sequence[Served]) -> None:
         for attempt in range(1, TRIES + 1):

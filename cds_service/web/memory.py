@@ -60,58 +60,64 @@ class Visit:
 
     def __init__(self, memory: Memory, asked: HookRequest) -> None:
         self._memory, self._asked = memory, asked
-        self._looks: dict[str, Look] = {}
+        self._worthy: dict[str, Assessment] = {}  #: by trial
         self._quiet: dict[str, str] = {}  #: trial → muted or repeat
-        self._topics: dict[str, str] = {}
         self._patient = ""
 
     def quiet(self, chosen: Sequence[Assessment]) -> frozenset[str]:
         """The trials that stay silent for this patient, or for this clinician."""
         store, settings, today = self._memory.store, self._memory.settings, now()
         self._patient = store.person("patient", tenant(self._asked), self._asked.patient_id)
-        self._topics = {a.trial.topic: a.trial.id for a in chosen}
-        self._looks = {a.trial.id: store.look(a, self._patient) for a in chosen}
+        self._worthy = {a.trial.id: a for a in chosen}
         if settings.mute_days:
             self._hush(MUTED, store.heard(self._patient, today - settings.mute_days * _DAY))
-        if settings.repeat_days and len(self._quiet) < len(self._looks):
+        if settings.repeat_days and len(self._quiet) < len(self._worthy):
             self._hush(REPEAT, store.repeated(self._patient, self._clinician, today - settings.repeat_days * _DAY))
         return frozenset(self._quiet)
 
     def _hush(self, why: str, known: frozenset[tuple[str, str, str, str]]) -> None:
-        for look in self._looks.values() if known else ():
-            if look.trial not in self._quiet and any(_same(look, *one) for one in known):
-                self._quiet[look.trial] = why
-                metrics.mute(look.trial)
+        if not known:  # of most patients nobody has said anything
+            return
+        for trial, assessment in self._worthy.items():
+            if trial not in self._quiet:
+                look = self._memory.store.look(assessment, self._patient)
+                if any(_same(look, *one) for one in known):
+                    self._quiet[trial] = why
+                    metrics.mute(trial)
 
     def served(self, cards: Sequence[tuple[str, str]]) -> None:
-        """`cards`: topic and uuid of each card of the answer. Written later, behind the request."""
-        if not self._looks:
+        """`cards`: topic and uuid of each card of the answer. Worked out and written later, behind the request."""
+        if not self._worthy:
             return
         shown = SILENT if self._memory.settings.silent else SHOWN
-        rows = [self._row(self._looks[self._topics[topic]], uuid, shown) for topic, uuid in cards]
-        rows += [self._row(self._looks[trial], str(uuid4()), why) for trial, why in self._quiet.items()]
-        self._memory.store.serve(rows)
-
-    def _row(self, look: Look, card: str, shown: str) -> Served:
-        return Served(
-            card,
-            now(),
-            self._patient,
-            self._clinician,
-            client_name(),
-            self._asked.hook,
-            look.trial,
-            look.cohort,
-            look.status,
-            look.version,
-            look.fingerprint,
-            shown,
-            look.open_criteria,
-        )
+        topics = {a.trial.topic: a for a in self._worthy.values()}
+        told = [(topics[topic], uuid, shown) for topic, uuid in cards]
+        told += [(self._worthy[trial], str(uuid4()), why) for trial, why in self._quiet.items()]
+        about = now(), self._patient, self._clinician, client_name(), self._asked.hook
+        store = self._memory.store
+        store.serve(lambda: [_row(store.look(a, about[1]), uuid, why, *about) for a, uuid, why in told])
 
     @property
     def _clinician(self) -> str:
         return self._memory.store.person("clinician", tenant(self._asked), self._asked.user_id)
+
+
+def _row(look: Look, card: str, shown: str, at: int, patient: str, clinician: str, client: str, hook: str) -> Served:
+    return Served(
+        card,
+        at,
+        patient,
+        clinician,
+        client,
+        hook,
+        look.trial,
+        look.cohort,
+        look.status,
+        look.version,
+        look.fingerprint,
+        shown,
+        look.open_criteria,
+    )
 
 
 def _same(look: Look, trial: str, version: str, fingerprint: str, status: str) -> bool:

@@ -58,7 +58,7 @@ def keyed(key: bytes = b"") -> Hash:
     secret = key or secrets.token_bytes(32)
 
     def pseudonym(kind: str, tenant: str, identifier: str) -> str:
-        return hmac.digest(secret, "\n".join((kind, tenant, identifier)).encode(), hashlib.sha256)[:16].hex()
+        return hmac.digest(secret, "\x1f".join((kind, tenant, identifier)).encode(), hashlib.sha256)[:16].hex()
 
     return pseudonym
 

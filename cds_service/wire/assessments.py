@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import orjson
+
 from cds_service.dates import iso
 from cds_service.model.facts import Evidence
 from cds_service.model.outcomes import Answer, Assessment, Finding, Outcome
@@ -18,7 +20,7 @@ class _Kept(NamedTuple):
     criterion: Criterion
     head: dict[str, object]
     interpretation: dict[str, object] | None
-    ready: dict[tuple[str, str | None, str | None, str | None], dict[str, object]]
+    ready: dict[tuple[str, str | None, str | None, str | None], tuple[dict[str, object], orjson.Fragment]]
 
 
 #: Keyed by identity, since a criterion's hash would walk its whole predicate; the criterion is kept beside it,
@@ -47,7 +49,8 @@ def whole(answer: Answer, cohorts: Iterable[dict[str, object]], trial: str | Non
     return found
 
 
-def cohort_json(assessment: Assessment) -> dict[str, object]:
+def cohort_json(assessment: Assessment, packed: bool = False) -> dict[str, object]:
+    """packed: criteria that show no evidence are JSON already, written once for all patients; for an answer that is only sent."""
     counts = {"met": 0, "noRecord": 0, "notMet": 0, "unknown": 0, "manual": 0, "notApplicable": 0}
     found: dict[str, object] = {
         "trial": assessment.trial.id,
@@ -55,7 +58,7 @@ def cohort_json(assessment: Assessment) -> dict[str, object]:
         "status": assessment.status,
         "recruiting": assessment.trial.recruiting,
         "counts": counts,
-        "criteria": _criteria(assessment.outcomes, counts),
+        "criteria": _criteria(assessment.outcomes, counts, packed),
     }
     if assessment.decides:
         found["decides"] = [{"facts": list(d.facts), "criteria": list(d.criteria), "settles": d.settles, "cost": d.cost} for d in assessment.decides]
@@ -66,9 +69,9 @@ def cohort_json(assessment: Assessment) -> dict[str, object]:
     return found
 
 
-def _criteria(outcomes: Iterable[Outcome], counts: dict[str, int]) -> list[dict[str, object]]:
+def _criteria(outcomes: Iterable[Outcome], counts: dict[str, int], packed: bool) -> list[object]:
     """One loop, which also counts: a call for each outcome would cost as much as the writing."""
-    criteria = []
+    criteria: list[object] = []
     met = bare = 0  # by far the most outcomes
     for criterion, verdict, finding in outcomes:
         basis, evidence = finding.basis, finding.evidence
@@ -83,12 +86,13 @@ def _criteria(outcomes: Iterable[Outcome], counts: dict[str, int]) -> list[dict[
             kept = _remember(criterion)
         if not evidence and finding.near is None:  # nothing of the patient in it: the same for everybody
             said = verdict, basis, finding.reason, finding.ask
-            found = kept.ready.get(said)
-            if found is None:
-                found = kept.ready[said] = _criterion(kept, verdict, finding)
+            ready = kept.ready.get(said)
+            if ready is None:
+                found = _criterion(kept, verdict, finding)
+                ready = kept.ready[said] = found, orjson.Fragment(orjson.dumps(found))
+            criteria.append(ready[packed])
         else:
-            found = _criterion(kept, verdict, finding)
-        criteria.append(found)
+            criteria.append(_criterion(kept, verdict, finding))
     counts["met"], counts["noRecord"] = met, bare
     return criteria
 

@@ -13,7 +13,7 @@ import orjson
 from msgspec import UNSET, Struct, UnsetType
 
 from cds_service.errors import BadRequest
-from cds_service.model.sent import SentBundle, SentObservation, says_nothing
+from cds_service.model.sent import SentBundle, odd
 
 _MEMBERS = ("hook", "hookInstance", "fhirServer", "fhirAuthorization", "context", "prefetch", "extension")
 
@@ -39,7 +39,7 @@ def body_reader(keys: Iterable[str]) -> Callable[[bytes], object]:
         body = _given(sent, zip(_MEMBERS, _MEMBERS, strict=True))
         if isinstance(body.get("prefetch"), Struct):
             body["prefetch"] = found = _given(body["prefetch"], names)
-            if any(_odd(bundle) for bundle in found.values() if type(bundle) is SentBundle):
+            if any(odd(bundle) for bundle in found.values() if type(bundle) is SentBundle):
                 return parse(data)
         return body
 
@@ -57,9 +57,3 @@ def parse(data: bytes) -> object:
 
 def _given(sent: object, names: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return {name: value for name, field in names if (value := getattr(sent, field)) is not UNSET}
-
-
-def _odd(bundle: SentBundle) -> bool:
-    """Holds a result without any value that FHIR knows."""
-    seen = [entry.resource for entry in bundle.entry or ()]
-    return any(each.valueQuantity is UNSET and says_nothing(each) for each in seen if type(each) is SentObservation)

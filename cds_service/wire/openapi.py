@@ -91,12 +91,19 @@ def _operation(route: str, answers: tuple[int, ...]) -> dict[str, object]:
 
 
 def _answer(words: _Words, status: int) -> dict[str, object]:
+    content: dict[str, Any]
     if status < 300:
         content = {media: {"schema": _ref(name) if name else {"type": "string"}} for media, name in words.says.items()}
     else:
-        own = words.says.get(_JSON)  # of a state and of feedback the answer has the same shape when it is not good
-        content = {_JSON: {"schema": _ref("State") if own == "State" else {"anyOf": [_ref("Error"), *([_ref(own)] if own == "Feedback" else ())]}}}
+        content = {_JSON: {"schema": _refusal(words.says.get(_JSON, ""))}}
     return {"description": _STATUS[status], "content": content}
+
+
+def _refusal(own: str) -> dict[str, Any]:
+    """Of a state, and of feedback that was kept in part, the answer has the same shape when it is not good."""
+    if own == "State":
+        return _ref(own)
+    return {"anyOf": [_ref("Error"), _ref(own)]} if own == "Feedback" else _ref("Error")
 
 
 @cache

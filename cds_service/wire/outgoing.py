@@ -103,7 +103,7 @@ def _card(card: Card, answer: Answer) -> dict[str, object]:
             "topic": {"system": TOPICS, "code": card.topic, "display": card.topic_display},
         },
         "overrideReasons": REASONS,
-        "extension": {ASSESSMENT: whole(answer, map(cohort_json, card.assessments), card.topic)},
+        "extension": {ASSESSMENT: whole(answer, [cohort_json(a, packed=True) for a in card.assessments], card.topic)},
     }
     if card.suggestions:
         found["suggestions"] = [_suggestion(s, answer.patient) for s in card.suggestions]

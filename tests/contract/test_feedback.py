@@ -176,11 +176,11 @@ def test_an_unknown_card_is_kept_and_counted_apart(desk):
 
 def test_feedback_that_comes_before_the_cards_own_row_is_about_that_card(desk, monkeypatch):
     waiting = []
-    monkeypatch.setattr(desk.store, "serve", waiting.extend)
+    monkeypatch.setattr(desk.store, "serve", waiting.append)
     card = desk.call()[0]["uuid"]
     assert desk.say(overridden(card)).status_code == 200
     monkeypatch.undo()
-    desk.store.serve(waiting)
+    desk.store.serve(waiting[0])
     assert desk.tallies()["NCT06469190/pmn"].overridden == (("not-suitable", 1),)
     assert desk.store.report()[1] == 0
 

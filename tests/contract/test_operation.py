@@ -157,11 +157,12 @@ def test_hashes_differ_by_key_and_are_not_the_thing() -> None:
 
 
 def test_the_audit_and_the_store_say_the_same_of_a_person(rules: Rules, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = replace(SETTINGS, database_url=f"sqlite:///{tmp_path}/store.sqlite3")
+    settings = replace(SETTINGS, database_url=f"sqlite:///{tmp_path}/store.sqlite3", hash_key="k" * 32)
     store, _ = open_store(settings)
-    create_app(rules, settings, today=lambda: DAY, store=store).test_client().post(SERVICE, json=EXAMPLE)
-    (line,) = audited(capsys)
-    assert line["patient"] == store.person("patient", "open", EXAMPLE["context"]["patientId"])
+    for remembering in (store, None):
+        create_app(rules, settings, today=lambda: DAY, store=remembering).test_client().post(SERVICE, json=EXAMPLE)
+        (line,) = audited(capsys)
+        assert line["patient"] == store.person("patient", "open", EXAMPLE["context"]["patientId"])
 
 
 def test_a_store_that_cannot_be_reached_is_not_ready(rules: Rules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,3 +376,13 @@ def test_a_wrong_setting_stops_any_start_in_one_line(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "CDS_MAX_CARDS": "many"}
     ran = subprocess.run([sys.executable, "-c", "import cds_service.wsgi"], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (1, "cds-service: CDS_MAX_CARDS: must be a whole number from 1 to 20\n")
+
+
+def test_started_by_gunicorn_it_listens_beyond_loopback_only_with_clients(tmp_path: Path) -> None:
+    command = STARTS["gunicorn"](free_port())
+    command[command.index("-b") + 1] = f"0.0.0.0:{free_port()}"
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PROMETHEUS_"))}
+    environ |= {"PYTHONPATH": str(ROOT), "CDS_DATABASE_URL": "none"}
+    done = subprocess.run([sys.executable, "-m", *command], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 -- ours
+    assert done.returncode != 0
+    assert "cds-service: 0.0.0.0 can be reached by others, and no client is named" in done.stderr

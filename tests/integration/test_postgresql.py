@@ -383,7 +383,7 @@ def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing
         finally:
             process.kill()
     assert cards and muted == [[]] * 20, said
-    assert "cds-service: store 127.0.0.1/tried\n" in said and "store trouble" not in said
+    assert "\ncds-service: store 127.0.0.1/tried\n" in said and "store trouble" not in said
     with psycopg.connect(url) as connection:
         found = connection.execute("select shown, count(*) from served group by shown order by shown").fetchall()
     assert found == [("muted", 20 * len(cards)), ("shown", len(cards))]

@@ -183,7 +183,10 @@ def test_on_loopback_all_may_be_served(named, host):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "cds.example", ""])  # noqa: S104 -- this is what must be refused
 def test_elsewhere_an_open_service_must_be_asked_for_by_name(host):
-    with pytest.raises(BadSetting, match=r"can be reached by others, and no client is named: give CDS_CLIENTS .* or add --without-authentication"):
+    with pytest.raises(
+        BadSetting,
+        match=r"and no client is named: give CDS_CLIENTS .* or start `cds-service serve --without-authentication`",
+    ):
         server.guard(Settings.from_environment({}), host, without_authentication=False)
     server.guard(Settings.from_environment({}), host, without_authentication=True)
 
