@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cds_service import app, fetch, pipeline
+from cds_service import app, fetch, metrics, pipeline
 from cds_service.config import Settings
 from cds_service.fetch import FhirServer
 from cds_service.fetch.talk import Clock
@@ -94,6 +94,12 @@ ROWS = (
     Row("a next page on another server", faults.leads_to(ELSEWHERE), OUTSIDE, 200, 1, "pages"),
     Row("a next page outside the base address", faults.leads_to("/../../admin"), OUTSIDE, 200, 1, "pages"),
 )
+
+
+@pytest.fixture(autouse=True)
+def counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another test may have read the settings of gunicorn, which tell the worker processes where they count together."""
+    monkeypatch.delenv(metrics.SHARED, raising=False)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from requests.adapters import HTTPAdapter
 from sqlalchemy import event
 from urllib3.util import Retry
 
-from cds_service import pipeline
+from cds_service import metrics, pipeline
 from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.errors import BadSetting, StoreDown
@@ -109,6 +109,12 @@ def server() -> Iterator[Server]:
             found.stop()
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another test may have read the settings of gunicorn, which tell the worker processes where they count together."""
+    monkeypatch.delenv(metrics.SHARED, raising=False)
 
 
 @pytest.fixture
