@@ -96,12 +96,6 @@ ROWS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another test may have read the settings of gunicorn, which tell the worker processes where they count together."""
-    monkeypatch.delenv(metrics.SHARED, raising=False)
-
-
 @pytest.fixture(scope="module")
 def rules() -> pipeline.Rules:
     return pipeline.load_rules(Settings.from_environment({}))
@@ -287,14 +281,14 @@ def test_the_bytes_of_all_answers_are_limited(rules: pipeline.Rules) -> None:
 def test_failures_are_counted_from_the_threads_that_ask(rules: pipeline.Rules) -> None:
     """The wiring of the application itself, not that of these tests."""
 
-    def counted(client: Any) -> float:
-        found = re.search(r'^cds_fetch_failures_total\{kind="status-500"\} (\S+)$', client.get("/metrics").get_data(as_text=True), re.MULTILINE)
+    def counted() -> float:
+        found = re.search(r'^cds_fetch_failures_total\{kind="status-500"\} (\S+)$', metrics.exposition({})[0].decode(), re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     with running(Server(BUNDLE, "Procedure", status(500))) as ehr, as_set(rules, CDS_FETCH_BUDGET="30") as client:
-        before = counted(client)
+        before = counted()
         call(client, base=ehr.base)
-        assert counted(client) - before == ehr.asked("Procedure") == 1
+        assert counted() - before == ehr.asked("Procedure") == 1
 
 
 @pytest.mark.parametrize(("networks", "inside"), [("", True), ("127.0.0.0/8", False)])

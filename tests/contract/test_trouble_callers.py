@@ -14,7 +14,7 @@ from callers import PUBLIC, SERVICE, jwk, token
 from faults import trouble
 from faults.trouble import CALLERS, INSTANCE, LEFT, MUTED, SILENT, named
 
-from cds_service import metrics, pipeline
+from cds_service import pipeline
 from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.store import open_store
@@ -26,12 +26,6 @@ SKEW = 60
 BOTH_ADDRESSES = [SERVICE, f"{SERVICE}/feedback"]
 MARK = "Leaked-Marker"
 BARE = "Not authenticated. Each call needs its own valid JWT of a client that this service knows."
-
-
-@pytest.fixture(autouse=True)
-def counted_here(monkeypatch):
-    """Another test may have read the settings of gunicorn, which tell the worker processes where they count together."""
-    monkeypatch.delenv(metrics.SHARED, raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +66,7 @@ class Desk:
         assert self.say(self.token(), card).status_code == 200
 
     def counts(self):
-        return trouble.counts(self.client.get("/metrics").get_data(as_text=True))
+        return trouble.counts()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from faults import Server, running, trouble
 from faults.trouble import BOTH, FEEDBACK, INSTANCE, LEFT, MUTED, NO_DATABASE, SERVICE, SILENT, SQLITE, named
 from sqlalchemy import event
 
-from cds_service import metrics, pipeline
+from cds_service import pipeline
 from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.store import open_store
@@ -21,12 +21,6 @@ from cds_service.store import store as store_module
 from cds_service.store.writer import Writer
 
 AUTHORIZATION = {"access_token": "access-7f3a91c0ffee", "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.read", "subject": "cds"}
-
-
-@pytest.fixture(autouse=True)
-def counted_here(monkeypatch):
-    """Another test may have read the settings of gunicorn, which tell the worker processes where they count together."""
-    monkeypatch.delenv(metrics.SHARED, raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +50,7 @@ class Desk:
         return self.client.post(FEEDBACK, json=trouble.feedback_body(card or self.card, second))
 
     def counts(self):
-        return trouble.counts(self.client.get("/metrics").get_data(as_text=True))
+        return trouble.counts()
 
     def kept(self):
         with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as connection:

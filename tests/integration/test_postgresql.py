@@ -31,7 +31,7 @@ from requests.adapters import HTTPAdapter
 from sqlalchemy import event
 from urllib3.util import Retry
 
-from cds_service import metrics, pipeline
+from cds_service import pipeline
 from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.errors import BadSetting, StoreDown
@@ -109,12 +109,6 @@ def server() -> Iterator[Server]:
             found.stop()
     finally:
         shutil.rmtree(folder)
-
-
-@pytest.fixture(autouse=True)
-def counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another test may have read the settings of gunicorn, which tell the worker processes where they count together."""
-    monkeypatch.delenv(metrics.SHARED, raising=False)
 
 
 @pytest.fixture
@@ -310,7 +304,7 @@ def test_a_store_in_trouble(
     shown = client.post(trouble.SERVICE, json=body).json
     assert client.post(trouble.FEEDBACK, json=trouble.feedback_body(trouble.card_of(shown, trouble.MUTED))).status_code == 200
     store.flush()
-    before = trouble.counts(client.get("/metrics").get_data(as_text=True))
+    before = trouble.counts()
     capsys.readouterr()
     with TROUBLE[name](server, store, monkeypatch):
         answers = [client.post(trouble.SERVICE, json=body) for _ in range(2)]
@@ -322,7 +316,7 @@ def test_a_store_in_trouble(
         assert [trouble.trials(a.json) for a in answers] == [trouble.BOTH] * 2
         assert (told.status_code, told.headers["Retry-After"], ready.status_code) == (row.feedback, "60", row.ready)
     store.flush()
-    counted = trouble.counts(client.get("/metrics").get_data(as_text=True))
+    counted = trouble.counts()
     missing = frozenset() if waited else trouble.store("served")  # those were written when it woke up
     assert {label for label in counted if counted[label] > before.get(label, 0)} == row.counted - missing
     lines = [json.loads(line) for line in err.splitlines()]
