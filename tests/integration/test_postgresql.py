@@ -375,6 +375,7 @@ def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing
             session.mount(base, HTTPAdapter(max_retries=Retry(connect=12, backoff_factor=0.05)))  # until it listens
             assert session.get(base, timeout=30).status_code == 200
             cards = called(base, body)
+            written(url, len(cards))
             entries = [{"card": c["uuid"], "outcome": "overridden", "outcomeTimestamp": "2026-11-01T09:30:00Z"} for c in cards]
             assert requests.post(f"{base}/cell-therapy-trials/feedback", json={"feedback": entries}, timeout=30).status_code == 200
             muted = [called(base, body) for _ in range(20)]  # each a connection of its own, so that both workers are asked
@@ -387,6 +388,16 @@ def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing
     with psycopg.connect(url) as connection:
         found = connection.execute("select shown, count(*) from served group by shown order by shown").fetchall()
     assert found == [("muted", 20 * len(cards)), ("shown", len(cards))]
+
+
+def written(url: str, rows: int) -> None:
+    """Each worker writes behind its own calls: feedback that another worker gets within that moment would overtake the row."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(1000):
+            if connection.execute("select count(*) from served").fetchone() == (rows,):
+                return
+            connection.execute("select pg_sleep(0.01)")
+    raise AssertionError("nothing was written")
 
 
 def called(base: str, body: object) -> list[dict[str, str]]:

@@ -182,6 +182,17 @@ def test_a_new_store_on_a_full_disk_is_made_when_there_is_room_again(tmp_path, t
 # --- two workers, one file -----------------------------------------------------------------------
 
 
+def written(folder, rows):
+    """Each worker writes behind its own calls: feedback that another worker gets within that moment would overtake the row."""
+    with sqlite3.connect(folder / "store.sqlite3") as connection:
+        for _ in range(100_000):
+            if connection.execute("select count(*) from served").fetchone() == (rows,):
+                break
+        else:
+            raise AssertionError("nothing was written")
+    connection.close()
+
+
 def test_two_workers_share_mutes_used_tokens_and_counts(tmp_path, templates):
     port = free_port()
     here = f"http://127.0.0.1:{port}{trouble.SERVICE}"
@@ -195,6 +206,7 @@ def test_two_workers_share_mutes_used_tokens_and_counts(tmp_path, templates):
             body = trouble.hook_body(templates, fhirServer=ehr.base, fhirAuthorization=ACCESS)
             del body["prefetch"]["procedures"]
             answer = service.post(trouble.SERVICE, body, Authorization=bearer())
+            written(tmp_path, 2)
             told = service.post(trouble.FEEDBACK, trouble.feedback_body(trouble.card_of(answer.json(), trouble.MUTED)), Authorization=bearer())
             assert told.status_code == 200
             again = [service.post(trouble.SERVICE, body, Authorization=bearer()) for _ in range(12)]  # each a connection of its own
