@@ -234,7 +234,8 @@ def frozen(server: Server, store: Store, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(store_module, "LONGEST", 0.2)
     monkeypatch.setattr(store_module, "_FLUSH", 0.05)
     for engine in (store._engine, store._quick_engine):
-        engine.connect().close()
+        with engine.connect(), engine.connect(), engine.connect():  # one for each of the writer's and the callers' threads
+            pass
     with psycopg.connect(server.url("postgres")) as connection:
         backends = [pid for (pid,) in connection.execute("select pid from pg_stat_activity where datname = 'tried'")]
     postmaster = int((server.data / "postmaster.pid").read_text().splitlines()[0])
