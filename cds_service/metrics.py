@@ -113,7 +113,7 @@ def mute(trial: str) -> None:
 
 
 def fetch_failure(kind: str) -> None:
-    """`kind`: a short word of ours, such as timeout, connection, status-429, not-json."""
+    """`kind`: a short word of ours, such as late, connection, status-429, json, content, pages."""
     _instruments().fetches.of(kind).inc()
 
 
@@ -123,7 +123,7 @@ def auth_failure(kind: str) -> None:
 
 
 def store_failure(what: str, count: int = 1) -> None:
-    """`what`: a short word of ours, such as serve, feedback, mute, replay."""
+    """`what`: a short word of ours, such as served, feedback, mute lookup, token."""
     _instruments().store.of(what).inc(count)
 
 

@@ -22,25 +22,26 @@ def run(settings: Settings, host: str, port: int, workers: int, without_authenti
     rules = pipeline.load_rules(settings)
     _bindable(host, port)
     chosen = options(host, port, workers)  # before the application: it decides how is counted
+    served, said = application(settings, rules)  # nothing is announced before all is found to be in order
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}/cds-services"
     mode = f", sandbox as of {settings.as_of or 'today'}" if settings.sandbox else ""
     mode += "" if settings.clients else ", open to all who reach it"
     click.echo(f"cds-service {__version__} on {where}: {len(rules.trials)} trials, {workers} worker{'s'[: workers > 1]}{mode}", err=True)
     if host not in LOOPBACK:
         click.echo("plain HTTP beyond loopback: put a TLS proxy before it, EHRs require https", err=True)
-    Service(application(settings, rules), chosen).run()
+    for line in said:
+        click.echo(f"cds-service: {line}", err=True)
+    Service(served, chosen).run()
     return 0
 
 
-def application(settings: Settings, rules: pipeline.Rules) -> Flask:
-    """What every way to start serves; says on stderr what is kept, and what is not shown. Raises BadSetting."""
+def application(settings: Settings, rules: pipeline.Rules) -> tuple[Flask, tuple[str, ...]]:
+    """What every way to start serves, and what whoever starts it must be told: what is kept, what is not shown. Raises BadSetting."""
     store, remembered = open_store(settings)
-    click.echo(f"cds-service: {remembered}", err=True)
-    if settings.silent:
-        click.echo("cds-service: SILENT: every patient is evaluated and recorded, and no card is shown to anybody (CDS_SILENT or --silent)", err=True)
+    silent = ("SILENT: every patient is evaluated and recorded, and no card is shown to anybody (CDS_SILENT or --silent)",) if settings.silent else ()
     if settings.silent and store is None:
         raise BadSetting("silent mode is for recording what would be shown, and there is no store: set CDS_DATABASE_URL")
-    return app.create_app(rules, settings, store=store)
+    return app.create_app(rules, settings, store=store), (remembered, *silent)
 
 
 def options(host: str, port: int, workers: int) -> Mapping[str, object]:

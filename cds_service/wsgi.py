@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from cds_service.config import Settings
 from cds_service.errors import CdsServiceError
@@ -11,6 +12,7 @@ from cds_service.server import application as _build
 
 try:
     _settings = Settings.from_environment(os.environ)
-    application = _build(_settings, load_rules(_settings))
+    application, _said = _build(_settings, load_rules(_settings))
+    sys.stderr.write("".join(f"cds-service: {line}\n" for line in _said))
 except CdsServiceError as fault:  # one line, not a page of frames
     raise SystemExit(f"cds-service: {' '.join(str(fault).split())}") from None

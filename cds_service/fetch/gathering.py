@@ -47,7 +47,10 @@ def gather(request: HookRequest, templates: Mapping[str, str], server: FhirServe
     base = request.access.base if request.access is not None else ""
     for key, template in templates.items():
         kind = template.partition("?")[0].partition("/")[0]
-        parts[key], strangers = of_patient(of_kind(parts[key], kind), kind, request.patient_id, base)
+        read = parts[key]
+        parts[key], strangers = of_patient(of_kind(read, kind), kind, request.patient_id, base)
+        if talk is not None and key not in sent and parts[key].state == UNAVAILABLE != read.state:
+            talk.count("content")
         faults += strangers
     _demand(parts)
     return _join(request.patient_id, base, parts, talk, faults)

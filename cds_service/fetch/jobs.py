@@ -33,6 +33,9 @@ class ThePatient:
             self._found = patient(self._talk.ask(Question(f"{self._talk.base}/{self._path}")), self._wanted)
         except Unreadable as why:
             self._found = unavailable(str(why))
+        else:
+            if self._found.state == UNAVAILABLE:
+                self._talk.count("content")
 
     def part(self) -> Part:
         return self._found
@@ -90,22 +93,27 @@ class Pages:
     def _turn(self, seen: set[str]) -> str:
         """Read one page more; why not, if not."""
         url = self._talk.link(self._next)
-        if not url:
-            return "the next page is on another server, or outside the base address"
-        if url in seen:
-            return "the pages go round in a circle"
-        if len(self._pages) >= MOST_PAGES:
-            return "too many pages"
+        if why := self._unturnable(url, seen):
+            self._talk.count("pages")
+            return why
         seen.add(url)
         try:
             page = read_page(self._talk.ask(Question(url)))
         except Unreadable as why:
             return str(why)
         if page.state == UNAVAILABLE:
+            self._talk.count("content")
             return page.whys[0]
         self._next = page.following
         self._pages.append(page)
         return ""
+
+    def _unturnable(self, url: str, seen: set[str]) -> str:
+        if not url:
+            return "the next page is on another server, or outside the base address"
+        if url in seen:
+            return "the pages go round in a circle"
+        return "too many pages" if len(self._pages) >= MOST_PAGES else ""
 
     def part(self) -> Part:
         stopped = self._stopped  # read before the pages: a late thread adds the last page first, then clears this
@@ -142,6 +150,7 @@ class Search(Pages):
             self._stopped = str(why)
             return
         if first.state == UNAVAILABLE:
+            self._talk.count("content")
             self._stopped = first.whys[0]
             return
         self._next = first.following

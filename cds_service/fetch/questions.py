@@ -10,7 +10,10 @@ LATE = "no answer in time"
 
 
 class Failed(Unreadable):
-    """`kind`: a word for counting: late, status-401, redirect, large, connection, tls, private, json."""
+    """`kind`: a word for counting: late, status-401, redirect, large, connection, tls, private, json.
+
+    Counted besides: content, where JSON came but not what was asked for, and pages, where they cannot be turned.
+    """
 
     def __init__(self, why: str, kind: str, status: int = 0) -> None:
         super().__init__(why)

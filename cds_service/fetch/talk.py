@@ -119,10 +119,15 @@ class Talk:
             try:
                 future.result(timeout=max(0.0, self._left()))
             except TimeoutError:
-                future.cancel()
+                if future.cancel():  # it never came to be asked; one that is under way counts itself
+                    self.count("late")
+
+    def count(self, kind: str) -> None:
+        """A question without a usable answer."""
+        self._failed(kind)
 
     def ask(self, question: Question) -> object:
-        """The JSON that answers a question to this server. Raises Failed."""
+        """The JSON that answers a question to this server. Raises Failed, which is counted."""
         try:
             try:
                 return self._once(question)
@@ -133,7 +138,7 @@ class Talk:
             except _Again as again:
                 raise again.failure from None
         except Failed as failure:
-            self._failed(failure.kind)
+            self.count("late" if self._left() <= 0 else failure.kind)  # nobody hears any more how it ended
             raise
 
     def _left(self) -> float:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from cds_service.store.writer import Notice
@@ -31,11 +31,17 @@ class Deadline:
         if self._clock() < self._closed_until:
             return otherwise
         try:
-            return self._executor().submit(work).result(self._seconds) if self._apart else work()
+            return self._waited(self._executor().submit(work)) if self._apart else work()
         except Exception as fault:  # a card is shown rather than lost, whatever the store's trouble is; its kind is told
             self._closed_until = self._clock() + REST
             self._notice(what, 1, type(fault).__name__)
             return otherwise
+
+    def _waited(self, asked: Future[Found]) -> Found:
+        try:
+            return asked.result(self._seconds)
+        finally:
+            asked.cancel()  # while the threads all hang, questions must not pile up behind them
 
     def close(self) -> None:
         if self._pool is not None and self._pid == os.getpid():

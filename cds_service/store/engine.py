@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from typing import Any
+
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cds_service.errors import BadSetting
@@ -32,6 +36,7 @@ def engine(url: URL, wait: float) -> Engine:
     if url.get_backend_name() == SQLITE:
         made = create_engine(url, connect_args={"timeout": wait})
         event.listen(made, "connect", _relaxed)
+        _watch_file(made, str(url.database))
         return made
     milliseconds = int(wait * 1000)
     limits = {
@@ -43,6 +48,29 @@ def engine(url: URL, wait: float) -> Engine:
         return create_engine(url, connect_args=limits, pool_timeout=wait, pool_pre_ping=True)
     except ModuleNotFoundError:
         raise BadSetting("CDS_DATABASE_URL: PostgreSQL needs psycopg; install cds-service[postgresql]") from None
+
+
+def _watch_file(made: Engine, path: str) -> None:
+    """A file that was removed or replaced: SQLite would go on writing into the one that nobody can find any more, and a new
+    connection would make an empty one in its place. Both are refused as a database that cannot be opened."""
+
+    def there() -> tuple[int, int] | None:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    @event.listens_for(made, "do_connect")
+    def connecting(dialect: Any, record: ConnectionPoolEntry, arguments: Any, named: Any) -> None:
+        record.info["file"] = there()
+        if record.info["file"] is None:
+            raise sqlite3.OperationalError("the file is not there")
+
+    @event.listens_for(made, "checkout")
+    def taken(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+        if record.info["file"] != there():
+            raise DisconnectionError
 
 
 def _relaxed(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -15,6 +15,7 @@ from cds_service.store import schema
 from cds_service.store.engine import SQLITE, address, engine
 from cds_service.store.keys import Keys, key_beside
 from cds_service.store.store import PATIENCE, Store
+from cds_service.store.trouble import passing
 
 NONE = "none"
 
@@ -22,7 +23,8 @@ NONE = "none"
 def open_store(settings: Settings, environ: Mapping[str, str] = os.environ, *, create: bool = True) -> tuple[Store | None, str]:
     """The store, or None where nothing is to be kept; and one line about it for the operator. `create`: a SQLite file that is not there.
 
-    Raises BadSetting. A PostgreSQL that cannot be reached is no reason not to start: cards are answered without it.
+    Raises BadSetting for what must be mended by hand. What passes by itself, a database that is away, locked or full, is no
+    reason not to start: cards are answered without it, and the schema is brought up to date when it is back.
     """
     url = _url(settings, environ)
     if url is None:
@@ -33,12 +35,17 @@ def open_store(settings: Settings, environ: Mapping[str, str] = os.environ, *, c
     try:
         _upgrade(url)
     except DBAPIError as fault:
-        kind = type(fault).__name__
-        if url.get_backend_name() == SQLITE:
-            raise BadSetting(f"cannot open the store {url.database}: {kind}; is it a database, in a writable folder?") from None
-        unreached = f"CANNOT BE REACHED ({kind}): cards are answered, nothing is recorded until it can"
-        return Store(url, keys), f"store {_named(url)} {unreached}"
+        trouble = passing(fault)
+        if not trouble or not create:
+            raise _unusable(url, fault) from None
+        return Store(url, keys, prepare=schema.upgrade), f"store {_named(url)} {trouble}: cards are answered, nothing is recorded until it can be"
     return Store(url, keys), f"store {_named(url)}"
+
+
+def _unusable(url: URL, fault: DBAPIError) -> BadSetting:
+    kind = type(fault).__name__
+    mend = "is it a database, in a writable folder?" if url.get_backend_name() == SQLITE else "may this role use it?"
+    return BadSetting(f"cannot open the store {_named(url)}: {passing(fault) or f'{kind}; {mend}'}")
 
 
 def upgrade_store(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
@@ -49,7 +56,7 @@ def upgrade_store(settings: Settings, environ: Mapping[str, str] = os.environ) -
     try:
         changed = _upgrade(url)
     except DBAPIError as fault:
-        raise BadSetting(f"cannot open the store {_named(url)}: {type(fault).__name__}") from None
+        raise _unusable(url, fault) from None
     return f"store {_named(url)}: {'schema brought up to date' if changed else 'schema is current'}"
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.errors import BadSetting
 from cds_service.store.engine import POSTGRESQL, SQLITE
+from cds_service.store.trouble import passing
 
 #: Any number, the same in all our processes: only one of them changes the schema at a time.
 _LOCK = 7_266_181
@@ -20,7 +21,7 @@ _LOCK = 7_266_181
 
 def upgrade(engine: Engine) -> bool:
     """True if something was changed. Raises BadSetting for a schema of a newer version, or one that this role may not change;
-    OperationalError where the database cannot be reached."""
+    OperationalError where the database cannot be reached, is locked or is full: what was begun is taken back."""
     if engine.dialect.name == SQLITE:
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -43,6 +44,8 @@ def _upgrade(connection: Connection) -> bool:
     try:
         command.upgrade(chosen, "head")
     except SQLAlchemyError as fault:
+        if passing(fault):
+            raise
         raise BadSetting(
             f"the store's schema could not be brought up to date ({type(fault).__name__}): run `cds-service store upgrade` "
             "with a CDS_DATABASE_URL that may create tables"

@@ -6,15 +6,15 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from sqlalchemy import URL, Dialect, Engine, Table, delete, select
+from sqlalchemy import URL, Connection, Dialect, Engine, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from cds_service.errors import StoreDown
+from cds_service.errors import BadSetting, StoreDown
 from cds_service.model.outcomes import Assessment
 from cds_service.model.served import Feedback, Look, Served, Tally
 from cds_service.store import questions, tables
@@ -22,10 +22,12 @@ from cds_service.store.deadline import DEADLINE, Deadline
 from cds_service.store.engine import POSTGRESQL, engine
 from cds_service.store.fingerprint import look
 from cds_service.store.keys import Keys
+from cds_service.store.patience import within
 from cds_service.store.report import tallies
 from cds_service.store.writer import Notice, Rows, Writer
 
-PATIENCE = 3.0  #: seconds that feedback and the writer may wait for a lock
+PATIENCE = 3.0  #: seconds that feedback and the writer may wait for a lock, or for a connection
+LONGEST = 4.0  #: seconds that feedback may take, whatever the database does
 _SWEEP = 500  #: used tokens between two removals of those that expired
 _MOST_LOCAL = 50_000
 _FLUSH = 0.5  #: seconds; a writer that is in trouble does not hold feedback up for longer
@@ -38,8 +40,11 @@ def _untold(what: str, count: int, kind: str) -> None:
 class Store:
     """Opened before gunicorn forks: connections, queue and threads are made in the process that uses them."""
 
-    def __init__(self, url: URL, keys: Keys, notice: Notice = _untold) -> None:
+    def __init__(self, url: URL, keys: Keys, notice: Notice = _untold, prepare: Callable[[Engine], object] | None = None) -> None:
+        """`prepare` is still to be done before the first write: it could not be at the start."""
         self.keys = keys
+        self._prepare = prepare
+        self._preparing = threading.Lock()
         self.notice = notice  #: may be set later: the log is above this floor
         self.losses: dict[str, int] = {}
         self._url = url
@@ -50,7 +55,9 @@ class Store:
         self._pid = os.getpid()
         self._quick_engine = engine(self._url, DEADLINE)
         self._engine = engine(self._url, PATIENCE)
-        self._quick = Deadline(self._lost, apart=self._url.get_backend_name() == POSTGRESQL)
+        apart = self._url.get_backend_name() == POSTGRESQL
+        self._quick = Deadline(self._lost, apart)
+        self._quick_write = Deadline(self._lost, apart)  # of its own: a store that can only be read still knows what is muted
         self._writer: Writer | None = None
         self._tokens: dict[str, int] = {}
         self._since_sweep = 0
@@ -108,7 +115,7 @@ class Store:
                 now = int(time.time())
                 self._tokens = {t: e for t, e in self._tokens.items() if e >= now}
             self._tokens[token] = expires
-        return self._quick.ask("token", lambda: self._use(token, expires), True)
+        return self._quick_write.ask("token", lambda: self._use(token, expires), True)
 
     def _use(self, token: str, expires: int) -> bool:
         with self._quick_engine.begin() as connection:
@@ -133,6 +140,7 @@ class Store:
         self._writer.put(rows)
 
     def _write(self, rows: Sequence[Served]) -> None:
+        self._prepared()
         with self._engine.begin() as connection:
             connection.execute(_once(connection.dialect, tables.served), [row._asdict() for row in rows])
 
@@ -142,11 +150,23 @@ class Store:
         if self._writer is not None:
             self._writer.flush(_FLUSH)  # a mute holds from the next call on: what was served is written first
         rows = [entry._asdict() | {"client": client, "received": received} for entry in entries]
+
+        def keep(connection: Connection) -> None:
+            self._prepared()
+            connection.execute(_once(connection.dialect, tables.feedback), rows)
+
         try:
-            with self._engine.begin() as connection:
-                connection.execute(_once(connection.dialect, tables.feedback), rows)
-        except SQLAlchemyError as fault:
+            within(LONGEST, self._engine, keep)
+        except (SQLAlchemyError, TimeoutError, BadSetting) as fault:
             self._down("feedback", len(rows), fault)
+
+    def _prepared(self) -> None:
+        if self._prepare is None:
+            return
+        with self._preparing:
+            if self._prepare is not None:
+                self._prepare(self._engine)
+                self._prepare = None
 
     # --- reading ---
 
@@ -184,6 +204,7 @@ class Store:
             if self._writer is not None:
                 self._writer.close()
             self._quick.close()
+            self._quick_write.close()
             self.dispose()
 
     def dispose(self) -> None:
@@ -195,7 +216,7 @@ class Store:
     def engine(self) -> Engine:
         return self._engine
 
-    def _down(self, what: str, count: int, fault: SQLAlchemyError) -> NoReturn:
+    def _down(self, what: str, count: int, fault: Exception) -> NoReturn:
         self._lost(what, count, type(fault).__name__)
         raise StoreDown(f"the store cannot be used at the moment ({type(fault).__name__})") from None
 

@@ -10,7 +10,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cds_service import app, fetch, pipeline
+from cds_service import app, fetch, metrics, pipeline
 from cds_service.config import Settings
 from cds_service.fetch import FhirServer
 from cds_service.fetch.talk import Clock
@@ -43,13 +43,15 @@ WHOLE = ""
 
 
 class Row(NamedTuple):
-    """`why`: what is said about the list; WHOLE: it was read. `required`: the status where the problem list is met so. `asked`: most questions."""
+    """`why`: what is said about the list; WHOLE: it was read. `required`: the status where the problem list is met so. `asked`: most
+    questions. `kind`: under which word `cds_fetch_failures_total` counts it."""
 
     name: str
     behave: Behave
     why: str
     required: int
     asked: int
+    kind: str = ""
 
 
 ELSEWHERE = "http://127.0.0.1:2"  # replaced by a second server, which must not be asked
@@ -57,39 +59,40 @@ EXPIRED = "the server does not accept the access token, or it has expired (HTTP 
 OUTSIDE = "the next page is on another server, or outside the base address"
 OFTEN = "the server is asked too often (HTTP 429)"
 ROWS = (
-    Row("answers too late", faults.slow, "no answer in time", 412, 1),
-    Row("closes the connection", faults.drops, "the connection failed", 412, 2),
-    Row("401, token refused", status(401), EXPIRED, 412, 1),
-    Row("401, token expired", status(401, WWW_Authenticate='Bearer error="invalid_token"'), EXPIRED, 412, 1),
-    Row("403", status(403), "the access token does not cover this (HTTP 403)", 412, 1),
-    Row("404", status(404), "the server answers HTTP 404", 412, 1),
-    Row("429", status(429), OFTEN, 412, 2),
+    Row("answers too late", faults.slow, "no answer in time", 412, 1, "late"),
+    Row("closes the connection", faults.drops, "the connection failed", 412, 2, "connection"),
+    Row("401, token refused", status(401), EXPIRED, 412, 1, "status-401"),
+    Row("401, token expired", status(401, WWW_Authenticate='Bearer error="invalid_token"'), EXPIRED, 412, 1, "status-401"),
+    Row("403", status(403), "the access token does not cover this (HTTP 403)", 412, 1, "status-403"),
+    Row("404", status(404), "the server answers HTTP 404", 412, 1, "status-404"),
+    Row("429", status(429), OFTEN, 412, 2, "status-429"),
     Row("429 once, Retry-After: 2", faults.once(status(429, Retry_After="2")), WHOLE, 200, 2),
-    Row("429, Retry-After beyond the budget", status(429, Retry_After="3600"), OFTEN, 412, 1),
+    Row("429, Retry-After beyond the budget", status(429, Retry_After="3600"), OFTEN, 412, 1, "status-429"),
     Row("503 once, Retry-After a date", faults.once(status(503, Retry_After="Thu, 01 Jan 1970 00:00:03 GMT")), WHOLE, 200, 2),
-    Row("500", status(500), "the server answers HTTP 500", 412, 1),
-    Row("HTML", faults.sends(f"<html>{MARK}".encode(), Content_Type="text/html"), "the answer is not JSON", 412, 1),
-    Row("nothing at all", faults.sends(b""), "the answer is not JSON", 412, 1),
-    Row("JSON that is cut short", faults.cut_short, "the answer is not JSON", 412, 1),
-    Row("a body that is cut off", faults.cut_off, "the connection failed", 412, 1),
-    Row("another JSON type", faults.sends([MARK]), "text or another shape in place of a Bundle", 412, 1),
+    Row("500", status(500), "the server answers HTTP 500", 412, 1, "status-500"),
+    Row("HTML", faults.sends(f"<html>{MARK}".encode(), Content_Type="text/html"), "the answer is not JSON", 412, 1, "json"),
+    Row("nothing at all", faults.sends(b""), "the answer is not JSON", 412, 1, "json"),
+    Row("JSON that is cut short", faults.cut_short, "the answer is not JSON", 412, 1, "json"),
+    Row("a body that is cut off", faults.cut_off, "the connection failed", 412, 1, "connection"),
+    Row("another JSON type", faults.sends([MARK]), "text or another shape in place of a Bundle", 412, 1, "content"),
     Row(
         "OperationOutcome",
         faults.sends({"resourceType": "OperationOutcome", "issue": [{"severity": "error", "diagnostics": MARK}]}),
         "an OperationOutcome in place of a Bundle",
         412,
         1,
+        "content",
     ),
-    Row("pages without end", faults.endless, "too many pages", 200, 20),
-    Row("pages in a circle", faults.circle, "the pages go round in a circle", 200, 2),
+    Row("pages without end", faults.endless, "too many pages", 200, 20, "pages"),
+    Row("pages in a circle", faults.circle, "the pages go round in a circle", 200, 2, "pages"),
     Row("a page within the limit", faults.padded(BYTES // 2), WHOLE, 200, 1),
-    Row("a 10 MB page, limit 1 MB", faults.padded(10_000_000), "the answer is too large", 412, 1),
-    Row("a gzip bomb: 50 MB in 50 kB", faults.bomb, "the answer is too large", 412, 1),
-    Row("resources of another type", faults.wrong_type, "holds nothing of the type that was asked for", 412, 1),
-    Row("another patient's resources", faults.wrong_patient, "every entry is about another patient", 412, 1),
-    Row("a redirect", faults.redirects_to(ELSEWHERE), "the server redirects", 412, 1),
-    Row("a next page on another server", faults.leads_to(ELSEWHERE), OUTSIDE, 200, 1),
-    Row("a next page outside the base address", faults.leads_to("/../../admin"), OUTSIDE, 200, 1),
+    Row("a 10 MB page, limit 1 MB", faults.padded(10_000_000), "the answer is too large", 412, 1, "large"),
+    Row("a gzip bomb: 50 MB in 50 kB", faults.bomb, "the answer is too large", 412, 1, "large"),
+    Row("resources of another type", faults.wrong_type, "holds nothing of the type that was asked for", 412, 1, "content"),
+    Row("another patient's resources", faults.wrong_patient, "every entry is about another patient", 412, 1, "content"),
+    Row("a redirect", faults.redirects_to(ELSEWHERE), "the server redirects", 412, 1, "redirect"),
+    Row("a next page on another server", faults.leads_to(ELSEWHERE), OUTSIDE, 200, 1, "pages"),
+    Row("a next page outside the base address", faults.leads_to("/../../admin"), OUTSIDE, 200, 1, "pages"),
 )
 
 
@@ -103,6 +106,7 @@ class Waits:
 
     def __init__(self) -> None:
         self.waited = 0.0
+        self.kinds: list[str] = []  #: what was counted
 
     def clock(self) -> Clock:
         return Clock(lambda: self.waited, self.wait, lambda: self.waited)
@@ -111,10 +115,14 @@ class Waits:
         self.waited += seconds
 
 
+def unheard(kind: str) -> None:
+    pass
+
+
 @contextmanager
-def service(rules: pipeline.Rules, clock: Clock | None, budget: float = BUDGET) -> Iterator[Any]:
+def service(rules: pipeline.Rules, clock: Clock | None, budget: float = BUDGET, failed: Callable[[str], None] = unheard) -> Iterator[Any]:
     settings = Settings.from_environment({}, sandbox=True, as_of=date(2026, 11, 1))
-    server = FhirServer(["127.0.0.1"], budget, BYTES, clock=clock, systems={})
+    server = FhirServer(["127.0.0.1"], budget, BYTES, clock=clock, systems={}, failed=failed)
     try:
         yield app.create_app(rules, settings, gather=lambda request, templates: fetch.gather(request, templates, server)).test_client()
     finally:
@@ -156,7 +164,7 @@ def met(row: Row, target: str, rules: pipeline.Rules) -> Iterator[tuple[Any, Ser
     with running(Server(BUNDLE, target, behave)) as ehr, running(elsewhere):
         clock = Clock(time.monotonic, waits.wait, time.time) if late else waits.clock()
         with ExitStack() as stack:
-            client = stack.enter_context(service(rules, clock, 0.3 if late else BUDGET))
+            client = stack.enter_context(service(rules, clock, 0.3 if late else BUDGET, waits.kinds.append))
             answer = call(client, base=ehr.base)
             assert not ehr.gate.is_set()  # the answer did not wait for the slow one
             ehr.gate.set()
@@ -179,6 +187,7 @@ def test_a_fault_on_a_list_that_is_not_required(row: Row, rules: pipeline.Rules,
         assert elsewhere.seen == []
         assert set(ehr.tokens) == {f"Bearer {HUSH}"}
         nothing_leaked(answer, "".join(capsys.readouterr()))
+    assert set(waits.kinds) == ({row.kind} if row.kind else set())  # now that the last thread has ended
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
@@ -192,6 +201,7 @@ def test_a_fault_on_the_problem_list(row: Row, rules: pipeline.Rules, capsys: py
         assert waits.waited < BUDGET
         assert elsewhere.seen == []
         nothing_leaked(answer, "".join(capsys.readouterr()))
+    assert set(waits.kinds) == ({row.kind} if row.kind else set())
 
 
 def test_a_server_that_is_down_is_412_and_with_the_required_data_prefetched_a_check_that_names_the_rest(
@@ -268,6 +278,19 @@ def test_the_bytes_of_all_answers_are_limited(rules: pipeline.Rules) -> None:
                 assert bool(unread(call(client, base=ehr.base, prefetch=prefetch))) is expected
 
 
+def test_failures_are_counted_from_the_threads_that_ask(rules: pipeline.Rules) -> None:
+    """The wiring of the application itself, not that of these tests."""
+
+    def counted() -> float:
+        found = re.search(r'^cds_fetch_failures_total\{kind="status-500"\} (\S+)$', metrics.exposition({})[0].decode(), re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    with running(Server(BUNDLE, "Procedure", status(500))) as ehr, as_set(rules, CDS_FETCH_BUDGET="30") as client:
+        before = counted()
+        call(client, base=ehr.base)
+        assert counted() - before == ehr.asked("Procedure") == 1
+
+
 @pytest.mark.parametrize(("networks", "inside"), [("", True), ("127.0.0.0/8", False)])
 def test_a_private_network_is_asked_where_it_is_named(
     networks: str, inside: bool, rules: pipeline.Rules, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -284,8 +307,8 @@ def test_a_private_network_is_asked_where_it_is_named(
 
 
 def table() -> str:
-    lines = ["| the server | said of the list | problem list | questions |", "|---|---|---|---|"]
-    lines += [f"| {r.name} | {r.why or 'read whole'} | {r.required} | {r.asked} |" for r in ROWS]
+    lines = ["| the server | said of the list | problem list | questions | counted |", "|---|---|---|---|---|"]
+    lines += [f"| {r.name} | {r.why or 'read whole'} | {r.required} | {r.asked} | {r.kind and f'`{r.kind}`'} |" for r in ROWS]
     return "\n".join(lines)
 
 

@@ -15,7 +15,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,20 +26,27 @@ import psycopg
 import pytest
 import requests
 from alembic import command
+from faults import trouble
 from requests.adapters import HTTPAdapter
+from sqlalchemy import event
 from urllib3.util import Retry
 
+from cds_service import pipeline
+from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.errors import BadSetting, StoreDown
 from cds_service.model.served import Feedback, Served
 from cds_service.store import Keys, Store, open_store, retention, schema, upgrade_store
+from cds_service.store import store as store_module
 from cds_service.store.engine import address
+from cds_service.store.writer import Writer
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[2]
 ROW = Served("c1", 100, "p", "d", "open", "patient-view", "NCT07266181", "rmn", "possible", "v", "f", "shown", "inc-a exc-b")
 MUTED = frozenset({("NCT07266181", "v", "f", "possible")})
 KEY = "k" * 32
+Trouble = Callable[["Server", Store, pytest.MonkeyPatch], AbstractContextManager[None]]
 
 
 def free_port() -> int:
@@ -201,6 +211,146 @@ def test_a_server_that_restarts_is_spoken_to_again(store: Store, server: Server)
     assert store.ready() is True and store.heard("p", "open", 0) == MUTED
 
 
+# --- the rows of the fault table -------------------------------------------------------------------
+
+
+@contextmanager
+def down(server: Server, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    server.stop()
+    yield
+    server.start()
+
+
+@contextmanager
+def tables_locked(server: Server, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with psycopg.connect(server.url("tried")) as lock:
+        lock.execute("lock table served, feedback in access exclusive mode")
+        yield
+
+
+@contextmanager
+def frozen(server: Server, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The connections stay open, and none of the server's own limits runs."""
+    monkeypatch.setattr(store_module, "LONGEST", 0.2)
+    monkeypatch.setattr(store_module, "_FLUSH", 0.05)
+    for engine in (store._engine, store._quick_engine):
+        with engine.connect(), engine.connect(), engine.connect():  # one for each of the writer's and the callers' threads
+            pass
+    with psycopg.connect(server.url("postgres")) as connection:
+        backends = [pid for (pid,) in connection.execute("select pid from pg_stat_activity where datname = 'tried'")]
+    postmaster = int((server.data / "postmaster.pid").read_text().splitlines()[0])
+    stopped = [*backends, postmaster]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def silent(server: Server, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if another machine had taken over the address, which accepts and says nothing."""
+    monkeypatch.setattr(store_module, "LONGEST", 0.2)
+    monkeypatch.setattr(store_module, "_FLUSH", 0.05)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+
+        def elsewhere(dialect: object, record: object, arguments: object, named: dict[str, object]) -> None:
+            named["port"] = port
+
+        engines = store._engine, store._quick_engine
+        store.dispose()
+        for engine in engines:
+            event.listen(engine, "do_connect", elsewhere)
+        yield
+        for engine in engines:
+            event.remove(engine, "do_connect", elsewhere)
+        store.dispose()
+
+
+TROUBLE: dict[str, Trouble] = {
+    "PostgreSQL: down": down,
+    "PostgreSQL: its tables are locked": tables_locked,
+    "PostgreSQL: frozen, with connections open": frozen,
+    "PostgreSQL: takes connections and never answers": silent,
+}
+
+
+def test_every_row_has_its_trouble() -> None:
+    assert list(TROUBLE) == [row.name for row in trouble.POSTGRESQL]
+
+
+@pytest.fixture(scope="module")
+def rules() -> pipeline.Rules:
+    return pipeline.load_rules(Settings.from_environment({}))
+
+
+@pytest.mark.parametrize("name", TROUBLE)
+def test_a_store_in_trouble(
+    name: str, rules: pipeline.Rules, server: Server, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(store_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(store_module, "Writer", partial(Writer, pause=0, linger=0))
+    row = trouble.named(trouble.POSTGRESQL, name)
+    store, _ = open_store(settings(url))
+    assert store is not None
+    made = create_app(rules, settings(url), store=store)
+    client = made.test_client()
+    store.warm()
+    body = trouble.hook_body(rules.templates)
+    shown = client.post(trouble.SERVICE, json=body).json
+    assert client.post(trouble.FEEDBACK, json=trouble.feedback_body(trouble.card_of(shown, trouble.MUTED))).status_code == 200
+    store.flush()
+    before = trouble.counts()
+    capsys.readouterr()
+    with TROUBLE[name](server, store, monkeypatch):
+        answers = [client.post(trouble.SERVICE, json=body) for _ in range(2)]
+        told = client.post(trouble.FEEDBACK, json=trouble.feedback_body(trouble.card_of(shown, trouble.LEFT), 1))
+        ready = client.get("/ready")
+        waited = "frozen" not in name and store._writer is not None and store._writer.flush(30)  # a frozen server tells the writer nothing
+        out, err = capsys.readouterr()
+        assert [a.status_code for a in answers] == [row.hook] * 2
+        assert [trouble.trials(a.json) for a in answers] == [trouble.BOTH] * 2
+        assert (told.status_code, told.headers["Retry-After"], ready.status_code) == (row.feedback, "60", row.ready)
+    store.flush()
+    counted = trouble.counts()
+    missing = frozenset() if waited else trouble.store("served")  # those were written when it woke up
+    assert {label for label in counted if counted[label] > before.get(label, 0)} == row.counted - missing
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert [line["hookInstance"] for line in lines if line.get("what") == "mute lookup"] == [trouble.INSTANCE], "and not asked again at once"
+    assert trouble.leaks(out + err) == trouble.leaks(told.get_data(as_text=True)) == []
+    for thread in threading.enumerate():
+        if thread.name == "cds-store-write":
+            thread.join(10)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("select count(*) from feedback").fetchone() == (1,), "nothing is kept of what was refused"
+    store._quick._closed_until = 0
+    assert client.get("/ready").status_code == 200
+    assert client.post(trouble.FEEDBACK, json=trouble.feedback_body(trouble.card_of(shown, trouble.LEFT), 1)).status_code == 200
+    store.close()
+    made.extensions["fhir_server"].close()
+
+
+def test_a_server_that_was_away_at_the_start_is_made_ready_at_the_first_write(server: Server, url: str) -> None:
+    server.stop()
+    store, about = open_store(settings(url))
+    assert store is not None
+    assert about == "store 127.0.0.1/tried CANNOT BE REACHED (OperationalError): cards are answered, nothing is recorded until it can be"
+    word = Feedback("c1", "overridden", 5)
+    with pytest.raises(StoreDown):
+        store.hear([word], "open", 200)
+    server.start()
+    store.hear([word], "open", 200)
+    store.serve([ROW])
+    assert store.flush()
+    assert store.report()[0][0].overridden == (("", 1),)
+    store.close()
+
+
 def test_a_server_that_never_answers_delays_no_card() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -209,7 +359,8 @@ def test_a_server_that_never_answers_delays_no_card() -> None:
         notes: list[tuple[str, int, str]] = []
         store.notice = lambda *told: notes.append(told)
         assert (store.heard("p", "open", 0), store.first_use("i", "j", 10**10)) == (frozenset(), True)
-        assert notes == [("mute lookup", 1, "TimeoutError")]
+        assert notes == [("mute lookup", 1, "TimeoutError"), ("token", 1, "TimeoutError")]
+        assert (store.heard("p", "open", 0), store.first_use("i", "k", 10**10), len(notes)) == (frozenset(), True, 2)
     store.close()
 
 
@@ -227,7 +378,7 @@ def test_pruning_spares_what_still_mutes(store: Store) -> None:
 
 def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing(url: str) -> None:
     port = free_port()
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")} | {"CDS_DATABASE_URL": url, "CDS_HASH_KEY": KEY}
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PROMETHEUS_"))} | {"CDS_DATABASE_URL": url, "CDS_HASH_KEY": KEY}
     told = [sys.executable, "-m", "cds_service", "serve", "--port", str(port), "--workers", "2", "--sandbox", "--as-of", "2026-11-01"]
     body = json.loads((ROOT / "docs" / "examples" / "patient-view.json").read_text())
     base = f"http://127.0.0.1:{port}/cds-services"
@@ -237,9 +388,7 @@ def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing
             session.mount(base, HTTPAdapter(max_retries=Retry(connect=12, backoff_factor=0.05)))  # until it listens
             assert session.get(base, timeout=30).status_code == 200
             cards = called(base, body)
-            with psycopg.connect(url, autocommit=True) as connection:  # what one worker served is written before the other is told of it
-                while connection.execute("select count(*) from served").fetchone() != (len(cards),):
-                    assert process.poll() is None
+            written(url, len(cards))
             entries = [{"card": c["uuid"], "outcome": "overridden", "outcomeTimestamp": "2026-11-01T09:30:00Z"} for c in cards]
             assert requests.post(f"{base}/cell-therapy-trials/feedback", json={"feedback": entries}, timeout=30).status_code == 200
             muted = [called(base, body) for _ in range(20)]  # each a connection of its own, so that both workers are asked
@@ -252,6 +401,16 @@ def test_two_workers_mute_what_either_was_told_and_a_graceful_stop_loses_nothing
     with psycopg.connect(url) as connection:
         found = connection.execute("select shown, count(*) from served group by shown order by shown").fetchall()
     assert found == [("muted", 20 * len(cards)), ("shown", len(cards))]
+
+
+def written(url: str, rows: int) -> None:
+    """Each worker writes behind its own calls: feedback that another worker gets within that moment would overtake the row."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(1000):
+            if connection.execute("select count(*) from served").fetchone() == (rows,):
+                return
+            connection.execute("select pg_sleep(0.01)")
+    raise AssertionError("nothing was written")
 
 
 def called(base: str, body: object) -> list[dict[str, str]]:

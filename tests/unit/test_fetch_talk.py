@@ -120,6 +120,18 @@ def test_no_third_try_and_the_failures_are_counted_by_kind(served):
     assert (ehr.asked("Observation"), kinds) == (4, ["status-503", "status-503"])
 
 
+def test_what_could_not_even_be_asked_in_time_is_counted_too(served, monkeypatch):
+    """One thread, which the first question holds: three more wait behind it."""
+    kinds = []
+    monkeypatch.setattr(server_module, "_WORKERS", 1)
+    ehr, server = served(Server(bundle(condition()), "Patient", faults.slow), budget=0.1, failed=kinds.append)
+    with pytest.raises(PreconditionFailed):
+        ask(ehr, server)
+    ehr.gate.set()
+    server.close()
+    assert (len(ehr.seen), kinds) == (1, ["late"] * 4)
+
+
 def test_a_get_on_a_connection_that_was_closed_meanwhile_is_put_again(served):
     ehr, server = served(Server(bundle(condition()), "Condition", faults.once(faults.drops)))
     assert ask(ehr, server).incomplete == {}

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 from alembic import command
 from sqlalchemy import event, inspect
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from cds_service import cli, pipeline, server
 from cds_service.config import Settings
@@ -29,6 +30,7 @@ from cds_service.store import store as store_module
 from cds_service.store.deadline import Deadline
 from cds_service.store.engine import address
 from cds_service.store.fingerprint import look
+from cds_service.store.trouble import passing
 from cds_service.store.writer import Writer
 from cds_service.web import memory
 
@@ -147,6 +149,45 @@ def test_a_postgresql_that_is_away_does_not_stop_the_start():
     found.close()
     with pytest.raises(BadSetting, match=r"cannot open the store 127\.0\.0\.1/d"):
         upgrade_store(Settings.from_environment(environ))
+
+
+def test_a_file_that_is_locked_does_not_stop_the_start_and_its_schema_is_made_at_the_first_write(tmp_path, path, monkeypatch):
+    monkeypatch.setattr("cds_service.store.opening.PATIENCE", 0.05)
+    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
+    sqlite3.connect(path).close()
+    lock = locked(path, "EXCLUSIVE")
+    found, about = open_store(settings(tmp_path))
+    assert about == f"store {path} IS LOCKED by another program: cards are answered, nothing is recorded until it can be"
+    with pytest.raises(BadSetting, match="IS LOCKED"):
+        open_store(settings(tmp_path), create=False)  # a report has nothing to answer without it
+    with pytest.raises(BadSetting, match="IS LOCKED"):
+        upgrade_store(settings(tmp_path))
+    with pytest.raises(StoreDown):
+        found.hear([Feedback("c1", "overridden", 5)], "open", 200)
+    lock.close()
+    found.hear([Feedback("c1", "overridden", 5)], "open", 200)
+    found.serve([ROW])
+    assert found.flush() and found.report()[0][0].overridden == (("", 1),)
+    found.close()
+
+
+@pytest.mark.parametrize(
+    ("orig", "kind", "words"),
+    [
+        ("SQLITE_BUSY_SNAPSHOT", OperationalError, "IS LOCKED by another program"),
+        ("SQLITE_FULL", OperationalError, "HAS NO ROOM on its disk"),
+        ("SQLITE_IOERR_WRITE", OperationalError, "CANNOT BE WRITTEN (disk fault)"),
+        ("SQLITE_READONLY", OperationalError, ""),
+        ("", OperationalError, ""),
+        (None, OperationalError, "CANNOT BE REACHED (OperationalError)"),
+        (None, ProgrammingError, ""),
+    ],
+)
+def test_what_passes_by_itself_is_told_from_what_must_be_mended(orig, kind, words):
+    fault = Exception() if orig is None else sqlite3.OperationalError("Mrs Ann")
+    if orig:
+        fault.sqlite_errorname = orig
+    assert passing(kind("select", {}, fault)) == words
 
 
 # --- schema --------------------------------------------------------------------------------------
