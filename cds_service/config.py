@@ -84,6 +84,8 @@ class Settings:
                 values[setting.field] = setting.read(text)
             except ValueError as fault:
                 raise BadSetting(f"{name}: {fault}") from None
+        if "clients" in values:  # loopback is for trying out: an EHR that names no FHIR servers of its own gets none
+            values.setdefault("fhir_hosts", ())
         return cls(**values, sandbox=sandbox, as_of=as_of)  # type: ignore[arg-type]  # each row's reader gives its field's type
 
 
@@ -186,7 +188,7 @@ SETTINGS: tuple[Setting, ...] = (
         "CDS_FHIR_HOSTS",
         "127.0.0.1,localhost,[::1]",
         "FHIR servers that may be asked: comma list of host (https, port 443) or host:port. Loopback may use any port and http. "
-        "With a path, host/path: only what is below it.",
+        "With a path, host/path: only what is below it. With CDS_CLIENTS the default is none.",
         "fhir_hosts",
         _hosts,
     ),

@@ -47,7 +47,7 @@ HOW = (
     "Of the person, date of birth and sex are read, and whether they have died. Names, race, ethnicity, language, address and insurance are not.",
 )
 LIMITS = (
-    "It is not a medical device and has not been validated on patients of your hospital.",
+    "It has not been assessed or cleared as a medical device, nor validated on patients of your hospital.",
     "The criteria are our reading of registry records, some of them machine-translated or damaged. "
     "Unclear places, and how they were read, are listed with each trial.",
     "It sees only coded and measured data of this one record. Notes are not read; care given elsewhere is not seen.",

@@ -12,6 +12,7 @@ from cds_service.fetch.bundles import Part, Resource, apart, distinct, read_page
 from cds_service.fetch.jobs import UNTURNED, Job, Medication, Pages, Search, ThePatient, patient
 from cds_service.model.facts import TRUNCATED, UNAVAILABLE, Fault, Record
 from cds_service.model.hooks import HookRequest
+from cds_service.model.references import same_server
 from cds_service.model.sent import SentObservation, as_json
 from cds_service.model.vocabulary import LISTS
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 REQUIRED = ("patient", "conditions")
 MOST_MEDICATIONS = 50
-_MEDICATION = re.compile(r"(?:.*/)?Medication/((?!\.{1,2}(?:/|$))[A-Za-z0-9.-]{1,64})(?:/_history/.*)?", re.ASCII)
+_MEDICATION = re.compile(r"(?:(.*)/)?Medication/((?!\.{1,2}(?:/|$))[A-Za-z0-9.-]{1,64})(?:/_history/.*)?", re.ASCII)
 _DRUG_LISTS = {
     "MedicationRequest": "medication-requests",
     "MedicationStatement": "medication-statements",
@@ -114,7 +115,7 @@ def _join(patient_id: str, base: str, parts: Mapping[str, Part], talk: Talk | No
     drugs = [r for part in parts.values() if not part.kinds.isdisjoint(_DRUG_LISTS) for r in part.resources]
     if not once:
         resources, drugs = unique(resources), unique(drugs)
-    pointers = list(_pointers(drugs))
+    pointers = list(_pointers(drugs, base))
     if pointers:
         found, open_lists = _medications(resources, pointers, talk)
         resources, once = resources + found, once and not found
@@ -144,8 +145,11 @@ def _medications(resources: list[Resource], named: list[tuple[str, str]], talk: 
     return found, open_lists
 
 
-def _pointers(resources: Iterable[Resource]) -> Iterator[tuple[str, str]]:
-    """(list, id of the Medication that stands in the data or must be asked for; empty where the pointer cannot be followed)."""
+def _pointers(resources: Iterable[Resource], base: str) -> Iterator[tuple[str, str]]:
+    """(list, id of the Medication that stands in the data or must be asked for; empty where the pointer cannot be followed).
+
+    The same id at another server is another drug.
+    """
     for resource in resources:
         name = _DRUG_LISTS.get(str(resource["resourceType"]))
         pointer = resource.get("medicationReference") if name else None
@@ -153,4 +157,4 @@ def _pointers(resources: Iterable[Resource]) -> Iterator[tuple[str, str]]:
             reference = pointer.get("reference")
             if isinstance(reference, str) and not reference.startswith("#"):
                 match = _MEDICATION.fullmatch(reference)
-                yield name, match[1] if match else ""
+                yield name, match[2] if match and same_server(match[1] or "", base) else ""

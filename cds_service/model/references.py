@@ -14,7 +14,11 @@ def names_patient(named: str, identity: str, base: str) -> bool:
         return True
     if named.startswith("#") or not named.endswith(f"/{own}"):
         return False
-    address = named[: -len(own) - 1]
+    return same_server(named[: -len(own) - 1], base)
+
+
+def same_server(address: str, base: str) -> bool:
+    """Whether an address in front of `Type/id` is that of `base`. Without one, or where no server is known, it is taken to be."""
     return not base or "://" not in address or comparable(address) == comparable(base)
 
 

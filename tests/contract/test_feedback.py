@@ -274,18 +274,40 @@ def test_nothing_left_is_an_empty_list(desk):
     assert desk.trials() == []
 
 
-def test_it_speaks_again_when_its_data_change(desk):
+def newer(desk, identity, **members):
+    """The newest result of a kind, once more on the last day of the record."""
+    (newest,) = [r for r in desk.resources if r["id"] == f"two-trials-{identity}"]
+    desk.resources.append(copy.deepcopy(newest) | {"id": f"two-trials-{identity}-new", "effectiveDateTime": "2026-10-30"} | members)
+
+
+def test_it_speaks_again_when_its_pivotal_data_change(desk):
     desk.dismiss(BOTH[0])
-    (newest,) = [r for r in desk.resources if r["id"] == "two-trials-egfr-20261018"]
-    desk.resources.append(copy.deepcopy(newest) | {"id": "two-trials-egfr-new", "effectiveDateTime": "2026-10-30"})
+    newer(desk, "protein24h-20261020")
     assert desk.trials() == BOTH
 
 
-def test_it_speaks_again_when_a_value_is_corrected(desk):
+def test_it_speaks_again_when_a_pivotal_value_is_corrected(desk):
     desk.dismiss(BOTH[0])
-    (newest,) = [r for r in desk.resources if r["id"] == "two-trials-egfr-20261018"]
-    newest["valueQuantity"]["value"] = 55
+    (newest,) = [r for r in desk.resources if r["id"] == "two-trials-protein24h-20261020"]
+    newest["valueQuantity"]["value"] = 7.7
     assert desk.trials() == BOTH
+
+
+@pytest.mark.parametrize("identity", ["alt-20261018", "egfr-20261018", "bp-20261028", "neutrophils-20261018", "hbsag-20260922"])
+def test_one_more_result_for_what_was_known_is_no_news(desk, identity):
+    """Else a dismissed card would be back with the next blood count."""
+    desk.dismiss(BOTH[0])
+    newer(desk, identity)
+    assert BOTH[0] not in desk.trials()
+
+
+def test_a_first_result_for_what_was_missing_is_news(desk):
+    missing = [r for r in desk.resources if r["id"] == "two-trials-lvef-20260803"]
+    desk.resources = [r for r in desk.resources if r not in missing]
+    desk.dismiss(BOTH[0])
+    assert BOTH[0] not in desk.trials()
+    desk.resources += missing
+    assert BOTH[0] in desk.trials()
 
 
 def test_neither_days_nor_order_nor_what_no_criterion_reads_are_news(desk):

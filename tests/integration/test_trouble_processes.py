@@ -78,7 +78,11 @@ class Running:
 @contextmanager
 def serving(folder, *arguments, program=("-m", "cds_service"), wait=True, **environ):
     port = int(environ.pop("port", free_port()))
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PROMETHEUS_"))} | {"CDS_DATABASE_URL": f"sqlite:///{folder}/store.sqlite3"} | environ
+    kept = (
+        {k: v for k, v in os.environ.items() if not k.startswith(("CDS_", "PROMETHEUS_"))}
+        | {"CDS_DATABASE_URL": f"sqlite:///{folder}/store.sqlite3"}
+        | environ
+    )
     log = folder / "stderr"
     with log.open("w") as stderr:
         told = [sys.executable, *program, "serve", "--port", str(port), *arguments]

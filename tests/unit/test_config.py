@@ -157,3 +157,12 @@ def test_what_holds_is_shown_and_secrets_are_not(monkeypatch):
     assert shown["CDS_HASH_KEY"] == ("***", True)
     assert shown["CDS_DATABASE_URL"] == ("", False)
     assert (shown["CDS_MAX_CARDS"], shown["CDS_FETCH_BUDGET"]) == (("5", True), ("2", False))
+
+
+def test_with_clients_no_fhir_server_is_asked_that_nobody_names(tmp_path):
+    """Loopback is the default for trying out."""
+    path = tmp_path / "clients.yaml"
+    path.touch()
+    assert Settings.from_environment({}).fhir_hosts
+    assert Settings.from_environment({"CDS_CLIENTS": str(path)}).fhir_hosts == ()
+    assert Settings.from_environment({"CDS_CLIENTS": str(path), "CDS_FHIR_HOSTS": "localhost"}).fhir_hosts == ("localhost",)

@@ -673,7 +673,7 @@ def test_an_answer_that_stalls_halfway_is_given_up(ehr, hasty):
 
 def test_an_answer_that_trickles_past_the_budget_is_given_up(ehr, server, monkeypatch):
     ehr.answers["/fhir/x"] = page()
-    ticks = iter([0.0, 1.0, 6.0])  # the call begins, the question is put, the first bytes are there
+    ticks = iter([0.0, 1.0, 6.0, 6.0])  # the call begins, the question is put, the first bytes are there, the failure is counted
     monkeypatch.setattr(server, "_clock", server._clock._replace(monotonic=ticks.__next__))
     with pytest.raises(Unreadable, match="no answer in time"):
         server.talk(Access(ehr.base)).ask(Question(f"{ehr.base}/x"))
@@ -720,6 +720,16 @@ def test_medications_that_prescriptions_point_to_are_fetched_once_each(ehr, serv
     assert [i for i in ids(record) if i.startswith("Medication/")] == ["Medication/d1", "Medication/d2", "Medication/d3"]
     assert sorted(p for p in ehr.seen if "/Medication/" in p) == ["/fhir/Medication/d1", "/fhir/Medication/d2"]
     assert record.incomplete == {}
+
+
+def test_a_medication_at_another_server_is_another_drug(ehr, server):
+    """It is not asked for there, since the token is not for that server, and ours of that id is not taken for it."""
+    elsewhere = {"reference": "https://elsewhere.example/fhir/Medication/d1"}
+    ehr.holds(medication_requests=page(resource("MedicationRequest", "m1", medicationReference=elsewhere)))
+    ehr.answers["/fhir/Medication/d1"] = resource("Medication", "d1")
+    record = asked(ehr, server)
+    assert [p for p in ehr.seen if "/Medication/" in p] == []
+    assert record.incomplete == {"medication-requests": "truncated"}
 
 
 def test_a_medication_that_was_fetched_may_bear_an_id_that_is_taken(ehr, server):
