@@ -205,8 +205,8 @@ def report(ours: Run, bare: Run, samples: Sequence[Sample], workers: int, second
     well = not faults and bool(ours.took)
     found = growth(samples) if len(samples) >= 6 else {}
     for worker, (more, rate) in found.items():
-        first, last = samples[0].resident[worker], samples[-1].resident[worker]
-        print(f"worker {worker}: {first:.1f} MB at first, {last:.1f} MB at the end; {more:+.2f} MB from middle to last third, {rate:+.2f} MB in 10,000 calls")
+        course = " ".join(f"{samples[round(sixth * (len(samples) - 1) / 6)].resident[worker]:.1f}" for sixth in range(7))
+        print(f"worker {worker}: {course} MB over the run; {more:+.2f} MB from middle to last third, {rate:+.2f} MB in 10,000 calls")
     if len(samples[-1].resident) not in (0, workers) or (samples[-1].resident and samples[-1].resident.keys() != samples[0].resident.keys()):
         print("a worker process was lost")
         well = False
