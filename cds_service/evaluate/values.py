@@ -181,9 +181,7 @@ def accepted(
         last, by = row.last, row.formula
         if last < older:
             break
-        if by is None or row.concept != "egfr" or (
-            by not in _ADULT_ONLY if not born or 0 < last < adult_from else welcome is None or by in welcome
-        ):
+        if by is None or row.concept != "egfr" or (by not in _ADULT_ONLY if not born or 0 < last < adult_from else welcome is None or by in welcome):
             yes.append(row)
             if newest_only and last < newest:
                 older = last  # the day before it, which tells where the newest came from

@@ -134,7 +134,9 @@ def _telling(place: Place) -> bool:
 
 def _blurred(body: Json, chance: Random) -> str:
     resource = _resource(body, chance)
-    dates = [p for p in places(resource or {}) if isinstance(at(resource, p), str) and _DAY.fullmatch(at(resource, p)) and at(resource, p)[:10] <= AS_OF]
+    dates = [
+        p for p in places(resource or {}) if isinstance(at(resource, p), str) and _DAY.fullmatch(at(resource, p)) and at(resource, p)[:10] <= AS_OF
+    ]
     if not dates:
         return "nothing to blur"
     place = chance.choice(dates)

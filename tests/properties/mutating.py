@@ -160,7 +160,9 @@ def _somebody_else(body: Json, place: Place, found: list[Place], chance: Random)
     about = [p for p in found if p[-1] in ("reference", "patientId")]
     if about:
         chosen = chance.choice(about)
-        at(body, chosen[:-1])[chosen[-1]] = chance.choice(["Patient/somebody-else", "somebody-else", "https://other.example/fhir/Patient/1", "#x", ""])
+        at(body, chosen[:-1])[chosen[-1]] = chance.choice(
+            ["Patient/somebody-else", "somebody-else", "https://other.example/fhir/Patient/1", "#x", ""]
+        )
 
 
 Accident = Callable[[Json, Place, list[Place], Random], None]

@@ -16,14 +16,14 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from properties.damage import damaged
-from properties.mutating import AS_OF, Json, bodies, mutated
 
 from cds_service import fetch, pipeline, wire
 from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.errors import HookError
 from cds_service.web.hooks import STATUSES
+from properties.damage import damaged
+from properties.mutating import AS_OF, Json, bodies, mutated
 
 EXAMPLES = int(os.environ.get("MUTATIONS", "500"))
 DAY = date.fromisoformat(AS_OF)
