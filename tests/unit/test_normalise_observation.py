@@ -542,3 +542,9 @@ def test_a_broken_component_leaves_its_siblings():
 
 def test_a_broken_resource_without_a_mapped_code_is_left_alone():
     assert not facts_of(lab("2823-3", status=5, valueQuantity="x")).faults
+
+
+def test_an_answer_whose_words_are_a_list_cannot_be_read():
+    """It was taken as it is, and whoever looked evidence up by its words failed: a 500."""
+    facts = facts_of(lab("5196-1", valueCodeableConcept={"coding": [{"system": "http://snomed.info/sct", "code": "260385009"}], "text": ["x"]}))
+    assert [row.problem for rows in facts.observations.values() for row in rows] == ["unreadable"]
