@@ -217,7 +217,8 @@ class _Leaf:
         """
         usable = [row for row in rows if row.first == row.last > 0 and self.fault(facts, row) is None]
         if not usable or rows[0].first > usable[0].last:  # the newest value of all must be one that can decide
-            return self.newest(facts, rows, anchor)
+            found = self.newest(facts, rows, anchor)  # alone it can tell that nothing persists, never that something does
+            return found if found.verdict != TRUE else self.unknown(facts, "imprecise-date", rows[:1])
         head = usable[0]
         if self.age(facts, head, anchor):
             return self.unknown(facts, "stale", (head,))
