@@ -36,6 +36,7 @@ _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-[0-9]{2}(T.*)?")
 _OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
 #: What makes a resource the one it is, and what nobody reads.
 _IDENTITY = frozenset({"resourceType", "id", "meta", "text", "contained"})
+_KEPT = _IDENTITY | {"category"}
 _CODES = frozenset({"code", "vaccineCode", "medicationCodeableConcept", "medicationReference", "conclusionCode", "component", "ingredient"})
 #: May be gone without saying anything.
 _SILENT = frozenset(
@@ -96,7 +97,7 @@ def _resource(body: Json, chance: Random) -> Json | None:
 def _garbled(body: Json, chance: Random) -> str:
     """A member becomes what it cannot be: another type, or, where a code or date is meant, a text that is none."""
     resource = _resource(body, chance)
-    found = [] if resource is None else [p for p in places(resource) if p[0] not in _IDENTITY | {"category"} and not _names(resource, p)]
+    found = [] if resource is None else [p for p in places(resource) if p[0] not in _KEPT and not _names(resource, p)]
     if not found:
         return "nothing to garble"
     place = chance.choice(found)
