@@ -38,7 +38,7 @@ def raise_question(desk: Desk, resource: Json, reference: str) -> None:
 def _named(desk: Desk, resource: Json, reference: str) -> bool:
     """Whether its codes say all that it may be about; then it stands there, unconfirmed."""
     kind = resource["resourceType"]
-    codeable = {"coding": readable_codings(resource)}
+    codeable = {"coding": [{"system": c["system"], "code": c["code"]} for c in readable_codings(resource)]}  # its words may be broken, too
     hits = desk.mapped(codeable, "condition", "procedure", "immunization")
     drugs = drugs_in(desk, codeable)
     if drugs and kind != "AllergyIntolerance":

@@ -14,8 +14,8 @@ Not in it, because the record then says something else, which is read as it stan
 
 * a resource gone from a list that came whole, and a list that came empty: semantic 2, that is absence, and an older value is then the newest;
 * members that change a statement, which FHIR marks as modifiers, when they are gone: `verificationStatus`, `clinicalStatus`, `comparator`,
-  `doNotPerform`, `deceased`; the end of a period, without which it goes on; `category`, without which, or with one of the site's own, a diagnosis is on the
-  problem list;
+  `doNotPerform`, `deceased`; the end of a period, without which it goes on; `category`, without which, or with one of a site's own, a
+  diagnosis is on the problem list;
 * codes that are well formed and unknown, or gone: "codes without a mapping do not turn an absence into unknown" (semantic 2), and a result that
   does not say what was measured;
 * values that stand beside another one that contradicts them (`interpretation`, a second value of the day): what is left decides.
