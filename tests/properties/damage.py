@@ -18,6 +18,7 @@ Not in it, because the record then says something else, which is read as it stan
   diagnosis is on the problem list;
 * codes that are well formed and unknown, or gone: "codes without a mapping do not turn an absence into unknown" (semantic 2), and a result that
   does not say what was measured;
+* a value gone from a result, which then says that nothing was measured;
 * values that stand beside another one that contradicts them (`interpretation`, a second value of the day): what is left decides.
 """
 
@@ -130,8 +131,12 @@ def _silenced(body: Json, chance: Random) -> str:
 
 
 def _telling(place: Place) -> bool:
-    """Codes of a status, and of an answer's second coding: not said is another thing than not known."""
-    return place[0] in ("verificationStatus", "clinicalStatus", "category") or "coding" in place
+    """Codes of a status, an answer's second coding, a value: not said is another thing than not known."""
+    return (
+        (place[0].startswith("value") and place[-1] in (place[0], "value"))
+        or place[0] in ("verificationStatus", "clinicalStatus", "category")
+        or "coding" in place
+    )
 
 
 def _blurred(body: Json, chance: Random) -> str:
