@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 MUTANTS ?= 200
 SEED ?= 1
 
-.PHONY: demo test check serve docs bench bench-fetch mutate clean
+.PHONY: demo test check serve docs bench bench-fetch load mutations mutate clean
 .DEFAULT_GOAL := demo
 
 # The stamp makes the install happen once, and again only when the dependencies change.
@@ -45,6 +45,12 @@ bench: $(STAMP) ## one hook call against a bare endpoint: p50, p99, ratio
 
 bench-fetch: $(STAMP) ## six searches at a FHIR server against one: the ratio
 	$(BIN)/python bench/fetch.py
+
+load: $(STAMP) ## a minute of load on two workers: throughput, latencies, errors, memory, and a bare endpoint in turn
+	$(BIN)/python bench/load.py
+
+mutations: $(STAMP) ## ten thousand mutated requests and records, new ones each time; about ten minutes
+	MUTATIONS=10000 $(BIN)/python -m pytest tests/properties/test_mutations.py
 
 # The tool is an extra of its own, and never changes what is installed for the rest.
 $(VENV)/.mutate: $(STAMP)

@@ -36,4 +36,4 @@ def application() -> Flask:
 
 
 if __name__ == "__main__":
-    Service(application(), options("127.0.0.1", int(sys.argv[1]), 1)).run()
+    Service(application(), options("127.0.0.1", int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)).run()

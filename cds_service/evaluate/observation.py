@@ -197,8 +197,8 @@ class _Leaf:
         if barred is not None:
             return self.unknown(facts, self.fault(facts, barred) or "unreadable", (barred,))
         heads = _latest_of_day(_reported_first(usable))
-        undated = [row for row in rows if row.last == 0 and self.fault(facts, row) is None and self.test(row)[0] != self.test(heads[0])[0]]
-        if undated:  # it may be the newest of all, and says otherwise
+        undated = [row for row in rows if row.last == 0 and (self.fault(facts, row) or self.test(row)[0] != self.test(heads[0])[0])]
+        if undated:  # it may be the newest of all, and says otherwise, or nobody knows what
             return self.unknown(facts, "imprecise-date", [heads[0], *undated])
         if len(heads) == 1:
             beside = tuple(row.evidence(False, "computed, beside a reported value") for row in usable if row.computed and not heads[0].computed)
@@ -236,7 +236,8 @@ class _Leaf:
         """
         usable = [row for row in rows if row.first == row.last > 0 and self.fault(facts, row) is None]
         if not usable or rows[0].first > usable[0].last:  # the newest value of all must be one that can decide
-            return self.newest(facts, rows, anchor)
+            found = self.newest(facts, rows, anchor)  # alone it can tell that nothing persists, never that something does
+            return found if found.verdict != TRUE else self.unknown(facts, "imprecise-date", rows[:1])
         head = usable[0]
         if self.age(facts, head, anchor):
             return self.unknown(facts, "stale", (head,))

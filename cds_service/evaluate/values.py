@@ -167,7 +167,7 @@ def accepted(
 ) -> tuple[list[Observation], list[Observation]]:
     """eGFR (or clearance) values by a formula that may decide, and the others. Rows are sorted newest first.
 
-    Under 18 only a paediatric formula decides: a demand for CKD-EPI is read as bedside Schwartz, and
+    Under 18, and where nobody knows the age, only a paediatric formula decides: a demand for CKD-EPI is read as bedside Schwartz, and
     at 18 a demand for Schwartz accepts CKD-EPI too. A value that names no formula is accepted.
     newest_only: stop where no further value can be among the newest; years of results are common.
     """
@@ -181,7 +181,7 @@ def accepted(
         last, by = row.last, row.formula
         if last < older:
             break
-        if by is None or row.concept != "egfr" or (by not in _ADULT_ONLY if 0 < last < adult_from else welcome is None or by in welcome):
+        if by is None or row.concept != "egfr" or (by not in _ADULT_ONLY if not born or 0 < last < adult_from else welcome is None or by in welcome):
             yes.append(row)
             if newest_only and last < newest:
                 older = last  # the day before it, which tells where the newest came from

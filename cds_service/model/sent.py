@@ -94,9 +94,10 @@ class SentEntry(Struct, gc=False):
     search: Search | UnsetType = UNSET
 
 
-class SentBundle(Struct, tag_field="resourceType", tag="Bundle"):
+class SentBundle(Struct):
     """A page of results. Only one that holds nothing else is read as this."""
 
+    resourceType: Literal["Bundle"]  # a member, not a tag: a tag that stands alone may be missing
     type: Any = UNSET
     total: Any = UNSET
     link: Any = UNSET

@@ -15,7 +15,8 @@ from cds_service.model.vocabulary import Vocabulary
 from cds_service.normalise import condition, event, medication, observation
 from cds_service.normalise import patient as person
 from cds_service.normalise.computed import compute
-from cds_service.normalise.desk import UNREADABLE, Desk, Json, readable_codings
+from cds_service.normalise.desk import UNREADABLE, Desk, Json, Nameless
+from cds_service.normalise.doubtful import raise_question, relevant
 from cds_service.normalise.plain import left_over
 from cds_service.normalise.unreadable import why
 
@@ -68,8 +69,8 @@ def _read(desk: Desk, resource: Json, name: str) -> None:
     if reader is not None:
         try:
             reader(desk, resource, name)
-        except UNREADABLE:
-            _report(desk, resource, name)
+        except UNREADABLE as fault:
+            _report(desk, resource, name, told=isinstance(fault, Nameless))
 
 
 def _patient(resources: Iterable[Json], identity: str) -> Json | None:
@@ -132,17 +133,22 @@ def _version(resource: Json) -> tuple[int, float, str]:
     return version, updated, _content(resource)
 
 
-def _report(desk: Desk, resource: Json, reference: str) -> None:
-    """A relevant resource that could not be read is named, with the reason; an irrelevant one is left alone."""
-    codings = readable_codings(resource)
-    if not any(codes.lookup(desk.vocabulary, coding["system"], coding["code"]) for coding in codings):
+def _report(desk: Desk, resource: Json, reference: str, told: bool) -> None:
+    """A resource that could not be read is named, with the reason, unless it was `told`; and the question that it raises stays.
+
+    An irrelevant result is left alone. Readers of other things look at nothing else before they know that a resource is relevant.
+    """
+    if resource["resourceType"] == "Observation" and not relevant(desk, resource):
         return
-    desk.faults.append(Fault(reference, why(resource)))
-    if resource["resourceType"] == "Observation":
-        try:
+    if not told:
+        desk.faults.append(Fault(reference, why(resource)))
+    try:
+        if resource["resourceType"] == "Observation":
             observation.salvage(desk, resource, reference)
-        except UNREADABLE:
-            return  # not even what and when can be read: the fault says so
+        else:
+            raise_question(desk, resource, reference)
+    except UNREADABLE:
+        return  # not even what it is can be read: the fault says so
 
 
 def _facts(record: Record, desk: Desk) -> Facts:
@@ -153,7 +159,7 @@ def _facts(record: Record, desk: Desk) -> Facts:
         _sorted(desk.conditions, lambda row: (-row.last, -row.first, row.reference)),
         _sorted(desk.events, lambda row: (-row.last, -row.first, row.reference)),
         _sorted(desk.exposures, lambda row: (-row.start_last, -row.start_first, row.reference, row.kind)),
-        record.incomplete,
+        {**desk.incomplete, **record.incomplete} if desk.incomplete else record.incomplete,
         tuple(sorted(dict.fromkeys(desk.faults))),
         _unmapped(desk),
     )

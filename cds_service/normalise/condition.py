@@ -38,6 +38,8 @@ def read(desk: Desk, resource: Json, reference: str) -> None:
     verification = _known(resource.get("verificationStatus"))
     if verification & _GONE or not desk.about(resource, reference):
         return
+    if verification and not verification & (_SURE | _UNSURE):
+        raise ValueError("not a status")  # what it says of the diagnosis is not known: present or past, it stays a question
     certain = not guessed and not verification & _UNSURE and (not verification or bool(verification & _SURE))
     onset, dated, date = _onset(desk, resource)
     if onset is None:

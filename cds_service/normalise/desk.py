@@ -17,6 +17,11 @@ Json = dict[str, Any]  #: a FHIR element as parsed; its types are checked by usi
 #: What using an element of the wrong shape raises: the resource is then examined by the full models.
 UNREADABLE = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError)
 
+
+class Nameless(ValueError):
+    """A relevant resource does not say whose it is: whoever sent it for this patient may mean this one."""
+
+
 #: Before anyone alive was born: the start of a period that has none.
 LONG_AGO = datetime.date(1900, 1, 1).toordinal()
 
@@ -28,7 +33,7 @@ class Desk:
     """One record being read."""
 
     __slots__ = (
-        "_medications", "analytes", "answers", "as_of", "base", "concepts", "conditions", "events", "exposures", "faults", "mine",
+        "_medications", "analytes", "answers", "as_of", "base", "concepts", "conditions", "events", "exposures", "faults", "incomplete", "mine",
         "observations", "patient", "resources", "unmapped", "vocabulary",
     )  # fmt: skip
 
@@ -50,13 +55,14 @@ class Desk:
         self.events: dict[str, list[Event]] = {}
         self.exposures: dict[str, list[Exposure]] = {}
         self.faults: list[Fault] = []
+        self.incomplete: dict[str, str] = {}  #: lists with an entry that may be anything -> truncated
         #: (system, code) as written that names nothing -> how often, and one place where it stands
         self.unmapped: dict[tuple[Any, Any], tuple[int, Json]] = {}
 
     # --- whose -----------------------------------------------------------------------------------------------
 
     def about(self, resource: Json, reference: str, field: str = "subject") -> bool:
-        """Whether a relevant resource is about this patient; if not, that is a fault."""
+        """Whether a relevant resource is about this patient; if not, that is a fault. Raises Nameless where it does not say."""
         if resource.get("focus"):
             self.faults.append(Fault(reference, "is about somebody or something else than the patient (focus)"))
             return False
@@ -64,7 +70,7 @@ class Desk:
         named = subject.get("reference") if subject is not None else None
         if named is None:
             self.faults.append(Fault(reference, "names no patient"))
-            return False
+            raise Nameless
         known = self.is_mine(named)
         if not known:
             self.faults.append(Fault(reference, "is about another patient"))

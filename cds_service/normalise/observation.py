@@ -131,11 +131,21 @@ def _unreadable(reference: str, analyte: Analyte, when: When) -> Observation:
 
 
 def salvage(desk: Desk, resource: Json, reference: str) -> None:
-    """A result whose code is partly broken: where what it is and when are known, a reader must see that there is a newer one."""
-    if resource["status"] not in DECIDING or not desk.about(resource, reference):
+    """A result that is broken: where what it is can be read, a reader must see that it is there, and may be the newest."""
+    status = resource.get("status")
+    if (isinstance(status, str) and status in _OTHER_STATUSES) or not _maybe_mine(desk, resource):
         return
-    when = day_of(desk, resource)
-    if when is None or not when[0]:
+    try:
+        when = day_of(desk, resource)
+    except UNREADABLE:
+        when = 0, 0, "", ""
+    if when is None:
         return
     for analyte in targets_of(desk, {"coding": readable_codings(resource)}):
         desk.observations.setdefault(analyte.id, []).append(_unreadable(reference, analyte, when))
+
+
+def _maybe_mine(desk: Desk, resource: Json) -> bool:
+    subject = resource.get("subject")
+    named = subject.get("reference") if isinstance(subject, dict) else None
+    return not resource.get("focus") and (not isinstance(named, str) or desk.is_mine(named))

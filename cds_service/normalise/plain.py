@@ -221,7 +221,9 @@ def _others(sent: SentObservation) -> bool:
 
 
 def outcome_of(result: Result, code: str | None) -> Outcome:
-    """What a result says of itself; a number that cannot be compared is not held."""
+    """What a result says of itself; a number that cannot be compared is not held. Raises TypeError where its words are none."""
+    if type(result.value) is not str:
+        raise TypeError("a list in place of a text")  # evidence is looked up by its words
     number = result.number
     if number is None or result.factor is None or result.problem is not None:
         low, high, low_open, high_open = None, None, False, False

@@ -185,3 +185,11 @@ def test_the_order_of_a_record_changes_no_status(record, chance):
     shuffled = rows.copy()
     chance.shuffle(shuffled)
     assert [a.status for a in evaluator.assess(as_facts(rows))] == [a.status for a in evaluator.assess(as_facts(shuffled))]
+
+
+def test_one_value_of_which_only_the_year_is_known_is_nothing_persistent():
+    """It was met by a single value once its day was lost."""
+    rule = ObservationIs(("egfr",), above(30.0), persistent=Persistent(2, over=months(3)))
+    assert find(rule, facts_of([lab("egfr", 45, "2026-10-18")]), False).verdict == UNKNOWN
+    assert find(rule, facts_of([lab("egfr", 45, "2026")]), False).verdict == UNKNOWN
+    assert find(rule, facts_of([lab("egfr", 20, "2026-10")]), False).verdict == FALSE

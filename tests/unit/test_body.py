@@ -83,6 +83,8 @@ def test_a_next_page_is_seen():
         page(result(effectiveDateTime=5)),
         page("not a resource"),
         {"resourceType": "OperationOutcome"},
+        {"type": "searchset", "entry": []},
+        {"resourceType": "Nonsense", "type": "searchset", "entry": []},
         ["no", "page"],
         5,
     ],

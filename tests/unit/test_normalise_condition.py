@@ -197,9 +197,16 @@ def test_a_procedure_that_was_not_completed(value):
     assert not facts.events and not facts.faults
 
 
-def test_a_procedure_without_status_is_a_fault():
+def test_a_procedure_without_status_is_a_fault_and_raises_its_question():
     facts = facts_of(about("Procedure", code=BIOPSY, performedDateTime="2026-05-01"))
-    assert not facts.events and facts.faults[0].why == "cannot be read: status is missing"
+    assert facts.faults[0].why == "cannot be read: status is missing"
+    assert {(row.told_by, row.last) for rows in facts.events.values() for row in rows} == {("not confirmed", 0)}
+
+
+@pytest.mark.parametrize("fields", [{"verificationStatus": status("refuted")}, {"subject": {"reference": "Patient/q"}}])
+def test_what_is_void_or_about_somebody_else_raises_no_question(fields):
+    facts = facts_of(condition(**{"onsetDateTime": "yesterday", **fields}))
+    assert not facts.conditions and not facts.incomplete
 
 
 def test_a_procedure_of_tomorrow_was_not_done_yet():
@@ -325,16 +332,27 @@ def test_an_unconfirmed_allergy_is_not_certain():
 # --- what cannot be read, what is not known ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fields", [{"clinicalStatus": 5}, {"onsetDateTime": "yesterday"}, {"category": [3]}, {"onsetAge": {"value": "old"}}])
-def test_a_broken_condition_is_a_fault(fields):
+BROKEN = {"clinicalStatus": 5, "code": {"coding": [{"system": SNOMED, "code": "77182004", "display": 5.5}]}}  # its words, too
+
+
+@pytest.mark.parametrize("fields", [{"clinicalStatus": 5}, {"onsetDateTime": "yesterday"}, {"category": [3]}, {"onsetAge": {"value": "old"}}, BROKEN])
+def test_a_broken_condition_is_a_fault_and_raises_its_question(fields):
+    """Else a diagnosis that excludes would look like none."""
     facts = facts_of(condition(**fields))
-    assert not facts.conditions and facts.faults[0].why.startswith("cannot be read")
+    assert facts.faults[0].why.startswith("cannot be read")
+    assert facts.conditions and all(not row.certain and not row.last for rows in facts.conditions.values() for row in rows)
 
 
-@pytest.mark.parametrize("code_", [None, ["x"], {"coding": [3]}, {"coding": [{"system": SNOMED, "code": 7}]}])
-def test_a_condition_that_names_nothing_is_left_alone(code_):
+def test_a_condition_that_names_nothing_is_left_alone():
+    facts = facts_of(condition(code=None))
+    assert not facts.conditions and not facts.faults and not facts.unmapped and not facts.incomplete
+
+
+@pytest.mark.parametrize("code_", [["x"], {"coding": [3]}, {"coding": [{"system": SNOMED, "code": 7}]}])
+def test_a_condition_whose_code_cannot_be_read_may_be_any(code_):
     facts = facts_of(condition(code=code_))
-    assert not facts.conditions and not facts.faults and not facts.unmapped
+    assert not facts.conditions and facts.faults[0].why.startswith("cannot be read")
+    assert facts.incomplete == {"conditions": "truncated"}
 
 
 @pytest.mark.parametrize("fields", [{"onsetPeriod": {"start": "2024-02-01", "end": "2024-01-01"}}, {"onsetAge": {"value": True, "code": "a"}}])

@@ -338,14 +338,19 @@ def test_references_that_mean_this_patient(reference):
         ({"reference": "#p"}, "is about another patient"),
         ({"reference": "Group/p"}, "is about another patient"),
         ({"reference": "https://ehr.example/fhir/Patient/xp"}, "is about another patient"),
-        ({"display": "somebody"}, "names no patient"),
-        (None, "names no patient"),
     ],
 )
 def test_what_is_not_about_this_patient_is_named_and_left_out(subject, why):
     facts = facts_of(lab("718-7", valueQuantity=amount(90, "g/L"), subject=subject))
     assert not facts.observations
     assert [(fault.reference, fault.why) for fault in facts.faults] == [("Observation/1", why)]
+
+
+@pytest.mark.parametrize("subject", [{"display": "somebody"}, None])
+def test_what_names_no_patient_may_be_about_this_one(subject):
+    facts = facts_of(lab("718-7", valueQuantity=amount(90, "g/L"), subject=subject))
+    assert one(facts, "hemoglobin").problem == "unreadable"
+    assert [(fault.reference, fault.why) for fault in facts.faults] == [("Observation/1", "names no patient")]
 
 
 @pytest.mark.parametrize(
@@ -512,9 +517,9 @@ def test_a_broken_result_is_named_and_stays_visible(fields):
 @pytest.mark.parametrize(
     "fields", [{"status": None}, {"status": ["final"]}, {"status": "done"}, {"effectiveDateTime": "18.10.2026"}, {"subject": ["Patient/p"]}]
 )
-def test_a_result_without_status_day_or_patient_is_a_fault_alone(fields):
+def test_a_result_without_status_day_or_patient_is_a_fault_and_may_be_the_newest(fields):
     facts = facts_of(lab("718-7", **{"valueQuantity": amount(90, "g/L"), **fields}))
-    assert not facts.observations
+    assert one(facts, "hemoglobin").problem == "unreadable"
     assert facts.faults[0].why.startswith("cannot be read")
 
 
@@ -537,3 +542,9 @@ def test_a_broken_component_leaves_its_siblings():
 
 def test_a_broken_resource_without_a_mapped_code_is_left_alone():
     assert not facts_of(lab("2823-3", status=5, valueQuantity="x")).faults
+
+
+def test_an_answer_whose_words_are_a_list_cannot_be_read():
+    """It was taken as it is, and whoever looked evidence up by its words failed: a 500."""
+    facts = facts_of(lab("5196-1", valueCodeableConcept={"coding": [{"system": "http://snomed.info/sct", "code": "260385009"}], "text": ["x"]}))
+    assert [row.problem for rows in facts.observations.values() for row in rows] == ["unreadable"]
