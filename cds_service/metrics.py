@@ -95,10 +95,10 @@ def request(route: str, status: int) -> None:
     _instruments().requests.of(route, str(status)).inc()
 
 
-def hook(watch: Stopwatch, status: int) -> None:
-    """A whole hook call and its phases."""
+def hook(watch: Stopwatch, seconds: float, status: int) -> None:
+    """A whole hook call, which took so long, and its phases."""
     instruments = _instruments()
-    instruments.seconds.of(str(status)).observe(watch.seconds())
+    instruments.seconds.of(str(status)).observe(seconds)
     phase_of = instruments.phases.of
     for phase, seconds in watch.phases.items():
         phase_of(phase).observe(seconds)

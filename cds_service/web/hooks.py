@@ -20,7 +20,7 @@ from cds_service.pipeline import Rules
 from cds_service.web import log
 from cds_service.web.bodies import body
 from cds_service.web.faults import json_response
-from cds_service.web.memory import Memory, topics
+from cds_service.web.memory import Memory, Visit, topics
 
 Gather = Callable[[HookRequest, Mapping[str, str]], Record]
 #: `pipeline.decide`; with a store it is also given `quiet`.
@@ -61,14 +61,13 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
         answer, cards = chosen(asked, rules, gather, as_of.toordinal(), settings)
         g.watch.mark("compose")
         said = wire.response(answer, cards, sandbox=settings.sandbox)
-        if visit is not None:
-            visit.served(topics(said))
+        shown = topics(said)
         if settings.silent:
             said["cards"] = []
         response = json_response(said)
-        g.served = (answer, cards)
         g.watch.mark("respond")
-        _log_answer(asked.trigger, answer, said)
+        g.served = (answer, cards)
+        g.behind = partial(_remember, visit, shown, asked, answer, g.watch.seconds(), silent=settings.silent)
         return response
 
     @routes.get("/health", strict_slashes=False)
@@ -78,13 +77,14 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
     return routes
 
 
-def _log_answer(trigger: str, answer: Answer, said: Mapping[str, object]) -> None:
-    """Ids of the cards served, for the share that is ignored; not which trials they name."""
-    cards = said["cards"]
+def _remember(visit: Visit | None, shown: list[tuple[str, str]], asked: HookRequest, answer: Answer, seconds: float, *, silent: bool) -> None:
+    """Behind the answer. The log has the ids of the cards served, for the share that is ignored; not which trials they name."""
+    if visit is not None:
+        visit.served(shown)
     log.event(
         "answered",
-        trigger=trigger,
-        cards=[card["uuid"] for card in cards] if isinstance(cards, list) else None,
+        trigger=asked.trigger,
+        cards=[] if silent else [uuid for _, uuid in shown],
         incomplete=[name for name, _ in answer.incomplete],
-        milliseconds=round(g.watch.seconds() * 1000, 1),
+        milliseconds=round(seconds * 1000, 1),
     )

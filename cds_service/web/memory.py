@@ -61,6 +61,7 @@ class Visit:
 
     def __init__(self, memory: Memory, asked: HookRequest) -> None:
         self._memory, self._asked = memory, asked
+        self._tenant, self._client = tenant(asked), client_name()
         self._worthy: dict[str, Assessment] = {}  #: by trial
         self._quiet: dict[str, str] = {}  #: trial → muted or repeat
         self._patient = ""
@@ -68,12 +69,12 @@ class Visit:
     def quiet(self, chosen: Sequence[Assessment]) -> frozenset[str]:
         """The trials that stay silent for this patient, or for this clinician."""
         store, settings, today = self._memory.store, self._memory.settings, now()
-        self._patient = store.person("patient", tenant(self._asked), self._asked.patient_id)
+        self._patient = store.person("patient", self._tenant, self._asked.patient_id)
         self._worthy = {a.trial.id: a for a in chosen}
         if settings.mute_days:
-            self._hush(MUTED, store.heard(self._patient, client_name(), today - settings.mute_days * _DAY))
+            self._hush(MUTED, store.heard(self._patient, self._client, today - settings.mute_days * _DAY))
         if settings.repeat_days and len(self._quiet) < len(self._worthy):
-            self._hush(REPEAT, store.repeated(self._patient, self._clinician, client_name(), today - settings.repeat_days * _DAY))
+            self._hush(REPEAT, store.repeated(self._patient, self._clinician, self._client, today - settings.repeat_days * _DAY))
         return frozenset(self._quiet)
 
     def _hush(self, why: str, known: frozenset[tuple[str, str, str, str]]) -> None:
@@ -94,13 +95,13 @@ class Visit:
         topics = {a.trial.topic: a for a in self._worthy.values()}
         told = [(topics[topic], uuid, shown) for topic, uuid in cards]
         told += [(self._worthy[trial], str(uuid4()), why) for trial, why in self._quiet.items()]
-        about = now(), self._patient, self._clinician, client_name(), self._asked.hook
+        about = now(), self._patient, self._clinician, self._client, self._asked.hook
         store = self._memory.store
         store.serve(lambda: [_row(store.look(a, about[1]), uuid, why, *about) for a, uuid, why in told])
 
     @property
     def _clinician(self) -> str:
-        return self._memory.store.person("clinician", tenant(self._asked), self._asked.user_id)
+        return self._memory.store.person("clinician", self._tenant, self._asked.user_id)
 
 
 def _row(look: Look, card: str, shown: str, at: int, patient: str, clinician: str, client: str, hook: str) -> Served:

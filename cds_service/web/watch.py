@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 from flask import Flask, Response, g, request
 
@@ -35,15 +38,51 @@ def register(app: Flask, pseudonym: Hash) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        route = request.url_rule.rule if request.url_rule is not None else "none"
-        metrics.request(route, response.status_code)
+        """What is told of a call is told, and what it held is given back, when its answer has been sent: nobody waits for the books."""
         asked: HookRequest | None = g.get("asked")
-        if asked is not None:
-            metrics.hook(g.watch, response.status_code)
-            _audit(asked, response.status_code, pseudonym)
-        elif response.status_code < 400 and route not in TOLD and request.method != "OPTIONS":
-            log.event("request", route=route, status=response.status_code, milliseconds=round(g.watch.seconds() * 1000, 1))
+        seen = _Seen(
+            request.url_rule.rule if request.url_rule is not None else "none",
+            request.method,
+            response.status_code,
+            g.watch,
+            g.watch.seconds(),
+            client_name(),
+            asked,
+            tenant(asked) if asked is not None else "",
+            g.get("served"),
+            g.get("behind"),
+        )
+        response.call_on_close(partial(_told, seen, pseudonym))
         return response
+
+
+class _Seen(NamedTuple):
+    """One call, as far as it is told of. `behind`: what its own route has left to do."""
+
+    route: str
+    method: str
+    status: int
+    watch: metrics.Stopwatch
+    seconds: float
+    client: str
+    asked: HookRequest | None
+    tenant: str
+    served: tuple[Answer, tuple[Card, ...]] | None
+    behind: Callable[[], None] | None
+
+
+def _told(seen: _Seen, pseudonym: Hash) -> None:
+    try:
+        metrics.request(seen.route, seen.status)
+        if seen.behind is not None:
+            seen.behind()
+        if seen.asked is not None:
+            metrics.hook(seen.watch, seen.seconds, seen.status)
+            _audit(seen, seen.asked, pseudonym)
+        elif seen.status < 400 and seen.route not in TOLD and seen.method != "OPTIONS":
+            log.event("request", route=seen.route, status=seen.status, milliseconds=round(seen.seconds * 1000, 1))
+    except Exception as fault:  # the answer is with the caller already: what is left is to say so
+        log.event("failed", logging.ERROR, error=type(fault).__name__, frames=log.frames(fault))
 
 
 def timed(
@@ -63,19 +102,18 @@ def keyed(key: bytes = b"") -> Hash:
     return pseudonym
 
 
-def _audit(asked: HookRequest, status: int, pseudonym: Hash) -> None:
+def _audit(seen: _Seen, asked: HookRequest, pseudonym: Hash) -> None:
     """Who asked about whom, and how many of what was answered; not which trials."""
-    answer, cards = g.get("served", (None, ()))
+    answer, cards = seen.served or (None, ())
     for card in cards:
         metrics.card(card.assessments[0].trial.id if card.assessments else metrics.OTHER)
-    where = tenant(asked)
     log.audit(
         "asked",
-        client=client_name(),
-        user=pseudonym("clinician", where, asked.user_id),
-        patient=pseudonym("patient", where, asked.patient_id),
+        client=seen.client,
+        user=pseudonym("clinician", seen.tenant, asked.user_id),
+        patient=pseudonym("patient", seen.tenant, asked.patient_id),
         hook=asked.hook,
-        status=status,
+        status=seen.status,
         cards=len(cards) if answer is not None else None,
         cohorts=dict(Counter(a.status for a in answer.assessments)) if answer is not None else None,
     )
