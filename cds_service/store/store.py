@@ -101,8 +101,7 @@ class Store:
         return self._quick.ask("repeat lookup", lambda: self._rows(questions.REPEATED, since=since, **given), frozenset())
 
     def _rows(self, statement: questions.Question, **given: str | int) -> frozenset[tuple[str, str, str, str]]:
-        with self._quick_engine.connect() as connection:
-            return frozenset(tuple(row) for row in connection.execute(statement, given))
+        return questions.rows(self._quick_engine, statement, given)
 
     def first_use(self, issuer: str, jti: str, expires: int) -> bool:
         """Whether a token id is new. `expires`: seconds since 1970. With the store in trouble only this process's own memory tells."""

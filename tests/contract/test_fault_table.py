@@ -164,7 +164,7 @@ def met(row: Row, target: str, rules: pipeline.Rules) -> Iterator[tuple[Any, Ser
     with running(Server(BUNDLE, target, behave)) as ehr, running(elsewhere):
         clock = Clock(time.monotonic, waits.wait, time.time) if late else waits.clock()
         with ExitStack() as stack:
-            client = stack.enter_context(service(rules, clock, 0.3 if late else BUDGET, waits.kinds.append))
+            client = stack.enter_context(service(rules, clock, 1.0 if late else BUDGET, waits.kinds.append))
             answer = call(client, base=ehr.base)
             assert not ehr.gate.is_set()  # the answer did not wait for the slow one
             ehr.gate.set()
