@@ -1,6 +1,6 @@
 """`make bench`: one hook call against a bare Flask + orjson endpoint, in one run, alternating, one worker each.
 
-Prints a line a size: the number of resources in prefetch, p50 and p99 of both, what evaluation takes of
+What is measured is the hook: there is no store, unless `--store` asks for one. Prints a line a size: the number of resources in prefetch, p50 and p99 of both, what evaluation takes of
 the parse, and the ratio of the p50s. Every number is the median of the rounds.
 """
 
@@ -119,15 +119,15 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--calls", type=int, default=200, help="calls a round, to each of the two")
+    options.add_argument("--store", action="store_true", help="with a SQLite store: each call looks up mutes and is recorded")
     options.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     chosen = options.parse_args()
     settings = Settings.from_environment(os.environ)
     rules = pipeline.load_rules(settings)
     app.tune_collector()
     with ExitStack() as stack:
-        # with a store of its own, as it is served: each call looks up mutes and is recorded
-        database = f"sqlite:///{stack.enter_context(TemporaryDirectory())}/store.sqlite3"
-        ours = Line(stack.enter_context(server(["-m", "cds_service", "serve", "--port", "PORT"], {"CDS_DATABASE_URL": database} | os.environ)))
+        database = f"sqlite:///{stack.enter_context(TemporaryDirectory())}/store.sqlite3" if chosen.store else "none"
+        ours = Line(stack.enter_context(server(["-m", "cds_service", "serve", "--port", "PORT"], os.environ | {"CDS_DATABASE_URL": database})))
         bare = Line(stack.enter_context(server([str(HERE / "bare.py"), "PORT"])))
         service = json.loads(ours.get("/cds-services"))["services"][0]
         path = f"/cds-services/{service['id']}"

@@ -78,7 +78,7 @@ def tune_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(50_000, 20, 10)
 
 
 def _gatherer(app: Flask, settings: Settings, rules: Rules) -> hooks.Gather:

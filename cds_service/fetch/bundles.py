@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence, Set
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import orjson
@@ -13,6 +13,7 @@ from cds_service.model.facts import TRUNCATED, UNAVAILABLE
 from cds_service.model.sent import SentBundle, SentObservation, odd, page_as_json
 
 Resource = dict[str, object]
+_OF_ONE_KIND: tuple[set[object], ...] = ({UNSET}, {"match"})
 _RESULTS = msgspec.json.Decoder(SentBundle)
 _PAGES = ("searchset", "collection")
 
@@ -78,14 +79,13 @@ def _sent_page(page: SentBundle) -> Part | None:
     listed = page.entry
     if page.type not in _PAGES or page.link is None or not listed:
         return None
-    if listed[0].search is UNSET:
-        results = [e.resource for e in listed if type(e.resource) is SentObservation and e.search is UNSET]
-    else:
-        results = [e.resource for e in listed if type(e.resource) is SentObservation and e.search is not UNSET and e.search.mode == "match"]
-    following, broken = next_link({} if page.link is UNSET else {"link": page.link})
-    if broken or len(results) != len(listed):
+    results = [entry.resource for entry in listed]
+    if set(map(type, results)) != {SentObservation} or {e.search if e.search is UNSET else e.search.mode for e in listed} not in _OF_ONE_KIND:
         return None
-    return Part((), results, None, (), following, len(results), _total(page.total), frozenset({"Observation"}))
+    following, broken = next_link({} if page.link is UNSET else {"link": page.link})
+    if broken:
+        return None
+    return Part((), cast("list[SentObservation]", results), None, (), following, len(results), _total(page.total), frozenset({"Observation"}))
 
 
 def _total(total: object) -> int | None:

@@ -106,8 +106,8 @@ class SentBundle(Struct):
 
 def odd(bundle: SentBundle) -> bool:
     """Holds a result without any value that FHIR knows: such a page is parsed in full."""
-    seen = [entry.resource for entry in bundle.entry or ()]
-    return any(each.valueQuantity is UNSET and says_nothing(each) for each in seen if type(each) is SentObservation)
+    results = [entry.resource for entry in bundle.entry or ()]
+    return any([says_nothing(each) for each in results if type(each) is SentObservation and each.valueQuantity is UNSET])
 
 
 def page_as_json(bundle: SentBundle) -> Json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import date
 from functools import partial
 
@@ -53,7 +52,7 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
     def call(service: str) -> Response:
         if service not in wire.SERVICES:
             raise NotFound(f"No such service. There are {', '.join(wire.SERVICES)}.")
-        asked = g.asked = replace(wire.read_request(body(read_body), sandbox=settings.sandbox, service=service), client=g.client)
+        asked = g.asked = wire.read_request(body(read_body), sandbox=settings.sandbox, service=service, client=g.client)
         g.watch.mark("parse")
         as_of = asked.as_of or settings.as_of or today()
         visit = None if memory is None else memory.visit(asked)

@@ -8,6 +8,7 @@ from datetime import date
 from urllib.parse import urlsplit
 
 from cds_service.errors import BadRequest, Unprocessable
+from cds_service.model.clients import OPEN, Client
 from cds_service.model.hooks import Access, HookRequest
 from cds_service.wire import contexts
 
@@ -22,7 +23,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
-def read_request(body: object, *, sandbox: bool = False, service: str = contexts.SERVICE) -> HookRequest:
+def read_request(body: object, *, sandbox: bool = False, service: str = contexts.SERVICE, client: Client = OPEN) -> HookRequest:
     """Raises BadRequest (malformed) or Unprocessable (a hook that `service` does not answer). Unknown members are left alone."""
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object.")
@@ -51,6 +52,7 @@ def read_request(body: object, *, sandbox: bool = False, service: str = contexts
         prefetch=_optional_object(request, "prefetch"),
         access=_access(request, patient[1]),
         as_of=_as_of(extension, sandbox),
+        client=client,
         unsaved=unsaved,
         trigger=contexts.trigger(extension),
     )

@@ -479,7 +479,7 @@ def test_what_is_loaded_is_taken_out_of_the_collectors_sight():
     threshold = gc.get_threshold()
     try:
         app_module.tune_collector()
-        assert gc.get_threshold() == (50_000, 20, 100)
+        assert gc.get_threshold() == (50_000, 20, 10)
         assert gc.get_freeze_count() > 0
     finally:
         gc.unfreeze()
