@@ -202,7 +202,7 @@ def test_two_workers_share_mutes_used_tokens_and_counts(tmp_path, templates):
     here = f"http://127.0.0.1:{port}{trouble.SERVICE}"
     with running(Server(trouble.BUNDLE, "Procedure", faults.status(500))) as ehr:
         clients = str(callers.client_file(tmp_path))
-        with serving(tmp_path, "--workers", "2", port=port, CDS_CLIENTS=clients, CDS_FETCH_BUDGET="20") as service:
+        with serving(tmp_path, "--workers", "2", port=port, CDS_CLIENTS=clients, CDS_FHIR_HOSTS="127.0.0.1", CDS_FETCH_BUDGET="20") as service:
 
             def bearer():
                 return f"Bearer {callers.token(aud=[here, f'{here}/feedback'])}"
