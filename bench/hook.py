@@ -1,7 +1,8 @@
 """`make bench`: one hook call against a bare Flask + orjson endpoint, in one run, alternating, one worker each.
 
-What is measured is the hook: there is no store, unless `--store` asks for one. Prints a line a size: the number of resources in prefetch, p50 and p99 of both, what evaluation takes of
-the parse, and the ratio of the p50s. Every number is the median of the rounds.
+What is measured is the hook: there is no store, unless `--store` asks for one. Prints a line a size: the number of
+resources in prefetch, p50 and p99 of both, what evaluation takes of the parse, and the ratio of the p50s. Every number
+is the median of the rounds.
 """
 
 from __future__ import annotations

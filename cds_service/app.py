@@ -49,6 +49,7 @@ def create_app(
         allow_headers=["Authorization", "Content-Type"],
         expose_headers=["Retry-After", "WWW-Authenticate"],
         send_wildcard=True,  # no cookies are taken, so any page may call, and no page is named back
+        always_send=False,  # an EHR's server names no page
         max_age=3600,
     )
     watch.register(app, store.person if store is not None else watch.keyed(settings.hash_key.encode()))

@@ -60,13 +60,10 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
         answer, cards = chosen(asked, rules, gather, as_of.toordinal(), settings)
         g.watch.mark("compose")
         said = wire.response(answer, cards, sandbox=settings.sandbox)
-        shown = topics(said)
-        if settings.silent:
-            said["cards"] = []
-        response = json_response(said)
+        response = json_response(said | {"cards": []} if settings.silent else said)
         g.watch.mark("respond")
         g.served = (answer, cards)
-        g.behind = partial(_remember, visit, shown, asked, answer, g.watch.seconds(), silent=settings.silent)
+        g.behind = partial(_remember, visit, said, asked, answer, g.watch.seconds(), silent=settings.silent)
         return response
 
     @routes.get("/health", strict_slashes=False)
@@ -76,8 +73,9 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
     return routes
 
 
-def _remember(visit: Visit | None, shown: list[tuple[str, str]], asked: HookRequest, answer: Answer, seconds: float, *, silent: bool) -> None:
+def _remember(visit: Visit | None, said: Mapping[str, object], asked: HookRequest, answer: Answer, seconds: float, *, silent: bool) -> None:
     """Behind the answer. The log has the ids of the cards served, for the share that is ignored; not which trials they name."""
+    shown = topics(said)
     if visit is not None:
         visit.served(shown)
     log.event(
