@@ -1,5 +1,6 @@
 """CDS_FHIR_CA over real TLS on loopback: a hospital's own authority, for its FHIR server and for its clients' keys."""
 
+import errno
 import os
 import ssl
 from contextlib import closing
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from cds_service import certificates
 from cds_service.app import create_app
 from cds_service.certificates import trusting
 from cds_service.config import Settings
@@ -126,10 +128,16 @@ def test_what_is_no_list_of_certificates_is_refused_with_what_to_do(hospital, tm
         create_app(RULES, Settings.from_environment({"CDS_FHIR_CA": str(path)}))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_refused_with_what_to_do(tmp_path):
+def test_a_file_that_may_not_be_read_is_refused_with_what_to_do(tmp_path, monkeypatch):
+    """Root may read everything, so the system's word is made here."""
     path = tmp_path / "ca.pem"
-    path.touch(mode=0)
+
+    class Closed:
+        def load_verify_locations(self, bundle):
+            if bundle == path:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(certificates, "create_urllib3_context", Closed)
     with pytest.raises(BadSetting, match="cannot be read: Permission denied"):
         trusting(path)
 
