@@ -8,10 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from http.cookiejar import DefaultCookiePolicy
 from typing import NamedTuple
-
-import requests
 
 from cds_service.config import LOOPBACK
 from cds_service.fetch.addresses import Base, listed, read
@@ -68,12 +65,7 @@ class FhirServer:
         self._failed = failed
         self._pools: dict[tuple[str, str, int], ThreadPoolExecutor] = {}
         self._lock = threading.Lock()
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = GuardedAdapter(Guard(networks), trusted, pool_connections=_POOLS + 1, pool_maxsize=_WORKERS, max_retries=0)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter = GuardedAdapter(Guard(networks), trusted, pool_connections=_POOLS + 1, pool_maxsize=_WORKERS, max_retries=0)
 
     def refusal(self, access: Access | None, client: Client = OPEN) -> str:
         """Why this server must not be asked; empty when it may be."""
@@ -104,7 +96,7 @@ class FhirServer:
         base = read(access.base)
         assert base is not None
         deadline = self._clock.monotonic() + self.budget
-        return Talk(self._session, self._pool(base), base, access, deadline, self._limits, self._clock, self._dialects, self._failed)
+        return Talk(self._adapter, self._pool(base), base, access, deadline, self._limits, self._clock, self._dialects, self._failed)
 
     def _pool(self, base: Base) -> ThreadPoolExecutor:
         """Threads are made when they are first needed; an idle pool costs nothing."""
@@ -117,7 +109,7 @@ class FhirServer:
             return self._pools[origin]
 
     def close(self) -> None:
-        """Waits for questions under way: a connection given back after the session is closed would stay open."""
+        """Waits for questions under way: a connection given back after the adapter is closed would stay open."""
         for pool in self._pools.values():
             pool.shutdown(wait=True, cancel_futures=True)
-        self._session.close()
+        self._adapter.close()

@@ -13,10 +13,11 @@ from urllib.parse import quote
 import requests
 import urllib3
 
+from cds_service import __version__
 from cds_service.fetch.addresses import Base, link
 from cds_service.fetch.bundles import parsed
 from cds_service.fetch.dialects import Dialects
-from cds_service.fetch.guard import Inside
+from cds_service.fetch.guard import GuardedAdapter, Inside
 from cds_service.fetch.questions import LATE, Failed, Question
 from cds_service.model.hooks import Access
 
@@ -61,7 +62,7 @@ class _Again(Exception):
 class Talk:
     def __init__(
         self,
-        session: requests.Session,
+        adapter: GuardedAdapter,
         pool: ThreadPoolExecutor,
         base: Base,
         access: Access,
@@ -71,7 +72,7 @@ class Talk:
         dialects: Dialects,
         failed: Callable[[str], None],
     ) -> None:
-        self._session = session
+        self._adapter = adapter
         self._pool = pool
         self._base = base
         self._deadline = deadline
@@ -82,7 +83,11 @@ class Talk:
         self._read = 0
         self._lock = threading.Lock()
         self.base = access.base.rstrip("/")
-        self._headers = {"Accept": "application/fhir+json, application/json"}
+        self._headers = {
+            "Accept": "application/fhir+json, application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": f"cds-service/{__version__}",
+        }
         if access.token:
             self._headers["Authorization"] = f"Bearer {access.token}"
 
@@ -156,11 +161,10 @@ class Talk:
             raise Failed(LATE, "late")
         headers = self._headers | {"Content-Type": "application/x-www-form-urlencoded"} if question.form else self._headers
         method = "POST" if question.form else "GET"
+        request = requests.Request(method, question.url, headers, data=question.form or None).prepare()
         try:
-            # never follows a redirect: it could lead anywhere
-            with self._session.request(
-                method, question.url, headers=headers, data=question.form or None, timeout=left, allow_redirects=False, stream=True
-            ) as answer:
+            # Without a session: no cookie is kept, no proxy or .netrc is looked for, and no redirect is followed, which could lead anywhere.
+            with self._adapter.send(request, stream=True, timeout=left) as answer:
                 self._look_at(answer)
                 body = self._body(answer)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
