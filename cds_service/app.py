@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import secrets
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import partial
@@ -14,6 +15,7 @@ from flask_cors import CORS
 from cds_service import certificates, fetch, metrics, trust, wire
 from cds_service.config import Settings
 from cds_service.errors import StoreDown
+from cds_service.keyed import Keys
 from cds_service.model.facts import Record
 from cds_service.model.hooks import HookRequest
 from cds_service.pipeline import Rules
@@ -52,7 +54,8 @@ def create_app(
         always_send=False,  # an EHR's server names no page
         max_age=3600,
     )
-    watch.register(app, store.person if store is not None else watch.keyed(settings.hash_key.encode()))
+    # without a lasting key by one that dies with the process: then the lines of two runs do not fit together
+    watch.register(app, store.person if store is not None else Keys(settings.hash_key.encode() or secrets.token_bytes(32)).of)
     faults.register(app)
     headers.register(app)
     auth.require(app, settings, replay or store)

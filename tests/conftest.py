@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+
+from cds_service import metrics
 
 
 class Caller(FlaskClient):
@@ -24,3 +29,13 @@ class Caller(FlaskClient):
 
 
 Flask.test_client_class = Caller
+
+
+metrics.prepare()  # while nothing names a place to count together: the library looks for one when it is loaded
+
+
+@pytest.fixture(autouse=True)
+def counts_of_this_process_alone() -> Iterator[None]:
+    """Reading gunicorn's configuration tells the process where workers count together: a test that does must not tell the next."""
+    yield
+    os.environ.pop(metrics.SHARED, None)

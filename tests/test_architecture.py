@@ -17,7 +17,7 @@ PACKAGE = ROOT / "cds_service"
 
 FLOORS = {
     1: {"model", "logic", "units", "unit_spelling", "formulas", "codes", "dates", "errors", "config", "words", "unexpected"}
-    | {"yaml_lines", "shape", "metrics", "certificates"},
+    | {"yaml_lines", "shape", "metrics", "keyed", "certificates"},
     2: {"wire", "fetch", "normalise", "evaluate", "cards", "report", "trial_page", "ehr_sheets", "criteria", "mappings", "explain", "reasoning"}
     | {"trust", "about", "store"},
     3: {"pipeline", "hooks"},
@@ -57,6 +57,8 @@ FHIR_NAMES = {
     "authoredOn", "whenHandedOver", "birthDate", "conclusionCode", "performedDateTime",
 }  # fmt: skip
 READS_FHIR = {"normalise", "fetch", "wire", "demo"}
+#: A noun that three of these rooms hand on, with FHIR's own member names: docs/decisions/0008.
+SENT = "cds_service.model.sent"
 CDS_NAMES = {"hookInstance", "overrideReasons", "selectionBehavior", "fhirServer", "fhirAuthorization", "systemActions"}
 SPEAKS_CDS = {"wire", "demo"}
 
@@ -153,16 +155,21 @@ def test_what_is_imported_is_installed_with_us(path: Path) -> None:
 
 
 def strings(path: Path) -> Iterator[tuple[str, int]]:
+    """Texts, and the names of members: of a class, or asked of an object."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value, node.lineno
+        elif isinstance(node, ast.Attribute):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, node.lineno
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_fhir_and_hook_member_names_stay_in_their_rooms(path: Path) -> None:
     here = room(module_of(path))
     for text, line in strings(path):
-        assert here in READS_FHIR or text not in FHIR_NAMES, f"{path.name}:{line} knows the FHIR member {text}"
+        assert here in READS_FHIR or module_of(path) == SENT or text not in FHIR_NAMES, f"{path.name}:{line} knows the FHIR member {text}"
         assert here in SPEAKS_CDS or text not in CDS_NAMES, f"{path.name}:{line} knows the CDS Hooks member {text}"
 
 

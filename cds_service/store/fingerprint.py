@@ -12,9 +12,9 @@ matter which pivotal criterion rests on a result: when one grows stale, another 
 
 from __future__ import annotations
 
+from cds_service.keyed import Keys
 from cds_service.model.outcomes import Assessment
 from cds_service.model.served import Look
-from cds_service.store.keys import Keys
 
 _OPEN = ("unknown", "manual")
 _UNREAD = ("unavailable", "truncated")

@@ -1,8 +1,7 @@
-"""Keyed hashes: the only form in which a patient, a clinician or deciding data are kept. And where the key comes from."""
+"""Where the key of the hashes comes from that stand for people in a SQLite store."""
 
 from __future__ import annotations
 
-import hmac
 import os
 import secrets
 import tempfile
@@ -10,20 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from cds_service.errors import BadSetting
-
-
-class Keys:
-    """HMAC-SHA256, cut to 128 bits. Without the key nobody can tell by trial and error whose hash it is."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-
-    def __repr__(self) -> str:
-        return "Keys(…)"
-
-    def of(self, kind: str, *parts: str) -> str:
-        """32 hexadecimal digits. `kind` keeps a patient and a practitioner of the same id apart."""
-        return hmac.digest(self._key, "\x1f".join((kind, *parts)).encode("utf-8", "surrogatepass"), "sha256")[:16].hex()
 
 
 def key_beside(database: Path) -> bytes:

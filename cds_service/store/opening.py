@@ -11,9 +11,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from cds_service.config import Settings
 from cds_service.errors import BadSetting
+from cds_service.keyed import Keys
 from cds_service.store import schema
 from cds_service.store.engine import SQLITE, address, engine
-from cds_service.store.keys import Keys, key_beside
+from cds_service.store.keys import key_beside
 from cds_service.store.store import PATIENCE, Store
 from cds_service.store.trouble import passing
 

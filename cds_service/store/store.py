@@ -15,16 +15,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from cds_service.errors import BadSetting, StoreDown
+from cds_service.keyed import Keys
 from cds_service.model.outcomes import Assessment
 from cds_service.model.served import Feedback, Look, Served, Tally
 from cds_service.store import questions, tables
 from cds_service.store.deadline import DEADLINE, Deadline
 from cds_service.store.engine import POSTGRESQL, engine
 from cds_service.store.fingerprint import look
-from cds_service.store.keys import Keys
 from cds_service.store.patience import within
 from cds_service.store.report import tallies
-from cds_service.store.writer import Notice, Rows, Writer
+from cds_service.store.writer import Notice, Row, Writer
 
 PATIENCE = 3.0  #: seconds that feedback and the writer may wait for a lock, or for a connection
 LONGEST = 4.0  #: seconds that feedback may take, whatever the database does
@@ -128,7 +128,7 @@ class Store:
 
     # --- writing ---
 
-    def serve(self, rows: Rows) -> None:
+    def serve(self, rows: Sequence[Row]) -> None:
         """Rows, or how to make them, put behind the request; never waits and never fails."""
         if not rows:
             return

@@ -14,8 +14,8 @@ Write = Callable[[Sequence[Served]], None]
 #: What was lost or slow, how many, the kind of error: never its text, which can repeat a row.
 Notice = Callable[[str, int, str], None]
 
-#: Rows, or how to make them: what can wait for the writer's own thread is not worked out while a clinician waits.
-Rows = Sequence[Served] | Callable[[], Sequence[Served]]
+#: A row, or how to make it: what can wait for the writer's own thread is not worked out while a clinician waits.
+Row = Served | Callable[[], Served]
 
 MOST_WAITING = 10_000  #: rows; a minute of outage at a busy hospital
 MOST_UNMADE = 200
@@ -30,22 +30,18 @@ class Writer:
 
     def __init__(self, write: Write, notice: Notice, most: int = MOST_WAITING, pause: float = PAUSE, linger: float = LINGER) -> None:
         self._write, self._notice, self._pause, self._linger = write, notice, pause, linger
-        self._rows: queue.Queue[Served | Callable[[], Sequence[Served]] | threading.Event] = queue.Queue(most)
+        self._rows: queue.Queue[Row | threading.Event] = queue.Queue(most)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cds-store-writer", daemon=True)
         self._thread.start()
         atexit.register(self.close)  # a graceful stop ends with the interpreter's own: what waits is written
 
-    def put(self, rows: Rows) -> None:
+    def put(self, rows: Sequence[Row]) -> None:
         """Never waits. What is yet to be made holds what it is made from: when much of it waits, rows are made at once."""
-        if callable(rows):
-            if self._rows.qsize() < MOST_UNMADE:
-                self._rows.put_nowait(rows)
-                return
-            rows = rows()
+        crowded = self._rows.qsize() >= MOST_UNMADE
         for left, row in enumerate(rows):
             try:
-                self._rows.put_nowait(row)
+                self._rows.put_nowait(row if isinstance(row, Served) or not crowded else row())
             except queue.Full:
                 self._notice("served", len(rows) - left, "QueueFull")
                 return
@@ -81,24 +77,23 @@ class Writer:
         while True:
             if isinstance(item, threading.Event):
                 return rows, [item]
-            if isinstance(item, Served):
-                rows.append(item)
-            else:
-                rows += self._made(item)
-            if len(rows) >= BATCH:
+            row = item if isinstance(item, Served) else self._made(item)
+            if row is not None:
+                rows.append(row)
+            if len(rows) == BATCH:
                 return rows, []
             try:
                 item = self._rows.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 return rows, []
 
-    def _made(self, make: Callable[[], Sequence[Served]]) -> Sequence[Served]:
+    def _made(self, make: Callable[[], Served]) -> Served | None:
         time.sleep(_GIVE_WAY)  # the one lock of the interpreter is for those who wait for an answer
         try:
             return make()
         except Exception as fault:  # as below: the thread must live on
             self._notice("served", 1, type(fault).__name__)
-            return ()
+            return None
 
     def _keep(self, batch: Sequence[Served]) -> None:
         for attempt in range(1, TRIES + 1):

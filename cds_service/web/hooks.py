@@ -19,7 +19,7 @@ from cds_service.pipeline import Rules
 from cds_service.web import log
 from cds_service.web.bodies import body
 from cds_service.web.faults import json_response
-from cds_service.web.memory import Memory, Visit, topics
+from cds_service.web.memory import Memory, Visit
 
 Gather = Callable[[HookRequest, Mapping[str, str]], Record]
 #: `pipeline.decide`; with a store it is also given `quiet`.
@@ -60,7 +60,7 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
         answer, cards = chosen(asked, rules, gather, as_of.toordinal(), settings)
         g.watch.mark("compose")
         said = wire.response(answer, cards, sandbox=settings.sandbox)
-        response = json_response(said | {"cards": []} if settings.silent else said)
+        response = json_response(wire.silenced(said) if settings.silent else said)
         g.watch.mark("respond")
         g.served = (answer, cards)
         g.behind = partial(_remember, visit, said, asked, answer, g.watch.seconds(), silent=settings.silent)
@@ -75,7 +75,7 @@ def blueprint(rules: Rules, settings: Settings, decide: Decide, gather: Gather, 
 
 def _remember(visit: Visit | None, said: Mapping[str, object], asked: HookRequest, answer: Answer, seconds: float, *, silent: bool) -> None:
     """Behind the answer. The log has the ids of the cards served, for the share that is ignored; not which trials they name."""
-    shown = topics(said)
+    shown = wire.shown(said)
     if visit is not None:
         visit.served(shown)
     log.event(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -95,16 +96,17 @@ class Visit:
         topics = {a.trial.topic: a for a in self._worthy.values()}
         told = [(topics[topic], uuid, shown) for topic, uuid in cards]
         told += [(self._worthy[trial], str(uuid4()), why) for trial, why in self._quiet.items()]
-        about = now(), self._patient, self._clinician, self._client, self._asked.hook
-        store = self._memory.store
-        store.serve(lambda: [_row(store.look(a, about[1]), uuid, why, *about) for a, uuid, why in told])
+        # of the call only this is held until it is written: a body may be megabytes
+        row = partial(_row, at=now(), patient=self._patient, clinician=self._clinician, client=self._client, hook=self._asked.hook)
+        self._memory.store.serve([partial(row, self._memory.store, *one) for one in told])
 
     @property
     def _clinician(self) -> str:
         return self._memory.store.person("clinician", self._tenant, self._asked.user_id)
 
 
-def _row(look: Look, card: str, shown: str, at: int, patient: str, clinician: str, client: str, hook: str) -> Served:
+def _row(store: Store, assessment: Assessment, card: str, shown: str, at: int, patient: str, clinician: str, client: str, hook: str) -> Served:
+    look = store.look(assessment, patient)
     return Served(
         card,
         at,
@@ -130,9 +132,3 @@ def _same(look: Look, trial: str, version: str, fingerprint: str, status: str) -
     if look.trial != trial or (look.status, status) == ("candidate", "possible"):
         return False
     return look.fingerprint == fingerprint or (look.partial and look.version == version)
-
-
-def topics(said: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Topic and uuid of the cards of an answer as it is sent."""
-    cards = said["cards"]
-    return [(card["source"]["topic"]["code"], card["uuid"]) for card in cards] if isinstance(cards, list) else []

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -90,16 +87,6 @@ def timed(
 ) -> tuple[Answer, tuple[Card, ...]]:
     """The sentence, with this call's stopwatch."""
     return pipeline.decide(asked, rules, gather, as_of, settings, g.watch.mark, quiet)
-
-
-def keyed(key: bytes = b"") -> Hash:
-    """HMAC-SHA-256 by a key, 128 bits in hex. Without a key: by one that dies with the process, so lines of two runs do not match."""
-    secret = key or secrets.token_bytes(32)
-
-    def pseudonym(kind: str, tenant: str, identifier: str) -> str:
-        return hmac.digest(secret, "\x1f".join((kind, tenant, identifier)).encode(), hashlib.sha256)[:16].hex()
-
-    return pseudonym
 
 
 def _audit(seen: _Seen, asked: HookRequest, pseudonym: Hash) -> None:

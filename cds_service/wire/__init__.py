@@ -13,7 +13,7 @@ from cds_service.wire.envelope import repeated
 from cds_service.wire.feedback import CRITERION, Refused, feedback_answer, read_feedback
 from cds_service.wire.incoming import AS_OF, instance_of, read_request
 from cds_service.wire.openapi import openapi
-from cds_service.wire.outgoing import ASSESSMENT, REASONS, discovery, error, response
+from cds_service.wire.outgoing import ASSESSMENT, REASONS, discovery, error, response, shown, silenced
 from cds_service.wire.prefetch import systems, templates
 
 __all__ = [
@@ -38,6 +38,8 @@ __all__ = [
     "read_request",
     "repeated",
     "response",
+    "shown",
+    "silenced",
     "systems",
     "templates",
 ]

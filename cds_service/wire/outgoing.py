@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 from cds_service.model.cards import Card, Suggestion
@@ -84,6 +85,16 @@ def response(answer: Answer, cards: tuple[Card, ...], *, sandbox: bool = False) 
     if sandbox and answer.assessments:  # none: nothing was read, since no draft concerned us
         found["extension"] = {ASSESSMENT: whole(answer, map(cohort_json, answer.assessments))}
     return found
+
+
+def shown(said: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Topic and uuid of the cards of a response."""
+    return [(card["source"]["topic"]["code"], card["uuid"]) for card in said["cards"]]
+
+
+def silenced(said: Mapping[str, object]) -> dict[str, object]:
+    """The response without its cards."""
+    return {**said, "cards": []}
 
 
 def error(status: int, *messages: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import callers
 import pytest
+from faults import trouble
 from jsonschema import Draft202012Validator
 
 from cds_service import pipeline, wire
@@ -26,14 +27,6 @@ INSTANCE = "3f2b8c1e-5d4a-4c6b-9e7f-0a1b2c3d4e5f"
 STAMP = "2026-11-01T09:30:00Z"
 STRANGE = "00000000-0000-4000-8000-000000000000"
 ANSWER = Draft202012Validator(json.loads((Path(wire.__file__).parent / "schemas" / "feedback.json").read_text()))
-KEYS = {
-    "Condition": "conditions",
-    "Observation": "results-other",
-    "MedicationRequest": "medication-requests",
-    "MedicationStatement": "medication-statements",
-    "Procedure": "procedures",
-    "DiagnosticReport": "reports",
-}
 BOTH = ["NCT06469190", "NCT07266181"]  # of the fixture two-trials, best first
 
 
@@ -63,13 +56,7 @@ class Desk:
         self.day += timedelta(days=days)
 
     def prefetch(self):
-        found = {k: {"resourceType": "Bundle", "type": "searchset", "entry": []} for k in self.rules.templates if k != "patient"}
-        for resource in self.resources:
-            if resource["resourceType"] == "Patient":
-                found["patient"] = resource
-            else:
-                found[KEYS[resource["resourceType"]]]["entry"].append({"resource": resource})
-        return found
+        return trouble.prefetch(self.rules.templates, self.resources)
 
     def call(self, user="Practitioner/one", **members):
         prefetch = members.pop("prefetch", None) or self.prefetch()

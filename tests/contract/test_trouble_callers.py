@@ -18,8 +18,6 @@ from cds_service import pipeline
 from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.store import open_store
-from cds_service.store import store as store_module
-from cds_service.store.writer import Writer
 from cds_service.trust import fetched
 
 SKEW = 60
@@ -71,18 +69,8 @@ class Desk:
 
 @pytest.fixture
 def desks(rules, tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
-    monkeypatch.setattr(store_module, "Writer", partial(Writer, pause=0, linger=0))
-    made = []
-
-    def make(**client):
-        made.append(Desk(rules, tmp_path, **client))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.store.close()
-        one.app.extensions["fhir_server"].close()
+    with trouble.desks(partial(Desk, rules, tmp_path), monkeypatch) as make:
+        yield make
 
 
 def held(row, desk, capsys, before, make, *more):

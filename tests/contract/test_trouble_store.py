@@ -18,7 +18,6 @@ from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.store import open_store
 from cds_service.store import store as store_module
-from cds_service.store.writer import Writer
 
 AUTHORIZATION = {"access_token": "access-7f3a91c0ffee", "token_type": "Bearer", "expires_in": 300, "scope": "patient/*.read", "subject": "cds"}
 
@@ -61,19 +60,8 @@ class Desk:
 
 @pytest.fixture
 def desks(rules, tmp_path, monkeypatch):
-    """With little patience, so that nobody waits for what does not come."""
-    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
-    monkeypatch.setattr(store_module, "Writer", partial(Writer, pause=0, linger=0))
-    made = []
-
-    def make(**environ):
-        made.append(Desk(rules, tmp_path, **environ))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.store.close()
-        one.app.extensions["fhir_server"].close()
+    with trouble.desks(partial(Desk, rules, tmp_path), monkeypatch) as make:
+        yield make
 
 
 # --- trouble -------------------------------------------------------------------------------------

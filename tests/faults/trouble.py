@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cds_service import metrics
+from cds_service.store import store as store_module
+from cds_service.store.writer import Writer
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "operation.md"
@@ -104,15 +109,38 @@ KEYS = {
 }
 
 
-def hook_body(templates: Any, **members: Any) -> dict[str, Any]:
-    prefetch: dict[str, Any] = {key: {"resourceType": "Bundle", "type": "searchset", "entry": []} for key in templates if key != "patient"}
-    for resource in (entry["resource"] for entry in BUNDLE["entry"]):
+@contextmanager
+def desks(make: Callable[..., Any], monkeypatch: Any) -> Iterator[Callable[..., Any]]:
+    """`make` with what is given, as often as a test likes. With little patience, so that nobody waits for what does not come."""
+    monkeypatch.setattr(store_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(store_module, "Writer", partial(Writer, pause=0, linger=0))
+    made: list[Any] = []
+
+    def one(**given: Any) -> Any:
+        made.append(make(**given))
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.store.close()
+        each.app.extensions["fhir_server"].close()
+
+
+def prefetch(templates: Any, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """One list a kind of resource; the others hold nothing."""
+    found: dict[str, Any] = {key: {"resourceType": "Bundle", "type": "searchset", "entry": []} for key in templates if key != "patient"}
+    for resource in resources:
         if resource["resourceType"] == "Patient":
-            prefetch["patient"] = resource
+            found["patient"] = resource
         else:
-            prefetch[KEYS[resource["resourceType"]]]["entry"].append({"resource": resource})
+            found[KEYS[resource["resourceType"]]]["entry"].append({"resource": resource})
+    return found
+
+
+def hook_body(templates: Any, **members: Any) -> dict[str, Any]:
+    sent = prefetch(templates, (entry["resource"] for entry in BUNDLE["entry"]))
     context = {"userId": USER, "patientId": "two-trials"}
-    return {"hook": "patient-view", "hookInstance": INSTANCE, "context": context, "prefetch": prefetch, **members}
+    return {"hook": "patient-view", "hookInstance": INSTANCE, "context": context, "prefetch": sent, **members}
 
 
 def feedback_body(card: str, second: int = 0) -> dict[str, Any]:
