@@ -146,7 +146,7 @@ def _registry(environ: Mapping[str, str]) -> CollectorRegistry:
     from prometheus_client.multiprocess import MultiProcessCollector
 
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types here
     return registry
 
 
@@ -155,4 +155,4 @@ def worker_ended(pid: int, environ: Mapping[str, str]) -> None:
     if environ.get(SHARED):
         from prometheus_client.multiprocess import mark_process_dead
 
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]  # nor here

@@ -260,7 +260,7 @@ def test_the_try_out_of_security_md_makes_a_client_and_a_token_that_are_accepted
     assert script is not None
     address = "http://127.0.0.1:8080/cds-services"
     tokens = [
-        subprocess.run([sys.executable, "-c", script[1], address], cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        subprocess.run([sys.executable, "-c", script[1], address], cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 -- the manual's
         for _ in range(2)
     ]
     settings = Settings.from_environment({"CDS_CLIENTS": str(tmp_path / "clients.yaml")})

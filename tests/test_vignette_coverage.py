@@ -96,7 +96,7 @@ def verdicts(p: Predicate) -> set[int]:
 def folded(parts: Iterable[Predicate], combine: object) -> set[int]:
     found = {NOT_APPLICABLE}
     for part in parts:
-        found = {combine([a, b]) for a in found for b in verdicts(part)}  # type: ignore[operator]
+        found = {combine([a, b]) for a in found for b in verdicts(part)}
     return found
 
 

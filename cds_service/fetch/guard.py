@@ -84,7 +84,7 @@ class _Pinned:
             for address in self.guard.addresses(self, name):  # type: ignore[arg-type]  # mixed into connections only
                 self._dns_host = address
                 try:
-                    return super()._new_conn()  # type: ignore[misc,no-any-return]
+                    return super()._new_conn()  # type: ignore[misc,no-any-return]  # the connection that it is mixed into has it
                 except NewConnectionError as refused:
                     fault = refused
         finally:

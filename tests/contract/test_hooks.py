@@ -198,7 +198,11 @@ def test_the_day_is_the_requests_or_the_command_lines_or_today(chosen, asked, da
 
 def test_without_a_clock_today_is_today(monkeypatch):
     days = []
-    decide = lambda asked, rules, gather, as_of, settings: days.append(as_of) or (Answer(as_of, "Patient/1", ()), ())  # noqa: E731
+
+    def decide(asked, rules, gather, as_of, settings):
+        days.append(as_of)
+        return Answer(as_of, "Patient/1", ()), ()
+
     monkeypatch.setattr(app_module, "_today", lambda: DAY)
     app_module.create_app(RULES, Settings.from_environment({}), decide).test_client().post(SERVICE, json=request())
     assert days == [DAY.toordinal()]

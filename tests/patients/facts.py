@@ -250,7 +250,7 @@ def _verdict(concept: str, unit: str, number: float, comparator: str, upper: flo
     return "positive" if number > upper else "negative"
 
 
-def _newest_first(rows: dict[str, list]) -> dict[str, list]:  # type: ignore[type-arg]
+def _newest_first(rows: dict[str, list]) -> dict[str, list]:
     def order(row: Observation | Condition | Event) -> tuple[object, ...]:
         moment = dates.instant(row.time) or 0.0 if isinstance(row, Observation) and row.time else 0.0
         return -row.last, -row.first, -moment, row.reference

@@ -76,7 +76,7 @@ class BadVignette(Exception):
     """Says which vignette, what is wrong with it, and what it may be."""
 
 
-class _Strings(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+class _Strings(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):
     """Every scalar is a string (`no` is no False, a date is no datetime), and a key stands once."""
 
 

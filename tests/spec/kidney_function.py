@@ -13,7 +13,7 @@ SCHWARTZ = ObservationIs(("egfr",), at_least(45.0), formula="schwartz")
 CLEARANCE = ObservationIs(("creatinine_clearance",), at_least(45.0), formula="cockcroft-gault")
 
 
-def computed(value: float, day: str = "2026-10-18", alternate: float | None = None, formula: str = "ckd-epi-2021"):  # type: ignore[no-untyped-def]
+def computed(value: float, day: str = "2026-10-18", alternate: float | None = None, formula: str = "ckd-epi-2021"):
     return lab("egfr", value, day, computed=True, formula=formula, alternate=alternate)
 
 

@@ -77,7 +77,7 @@ def lab(concept: str, value: str | float = "", day: str = RECENT, **more: object
         row = row._replace(result=str(value))
     elif value:
         row = row._replace(code=str(value))
-    row = row._replace(**more)  # type: ignore[arg-type]
+    row = row._replace(**more)
     said = [text for key, text in _LAB_WORDS if more.get(key)]
     said += [text for key, value_, text in _LAB_VALUES if more.get(key) == value_]
     if more.get("upper"):
@@ -171,7 +171,7 @@ def facts_of(given: Sequence[Given], numbered: bool = True) -> Facts:
         incomplete.update([item.incomplete] if item.incomplete else [])
         rows += [fact._replace(reference=f"{type(fact).__name__}/{i}") if numbered else fact for fact in item.facts]
     return Facts(
-        Patient("Patient/1", **patient),  # type: ignore[arg-type]
+        Patient("Patient/1", **patient),
         AS_OF,
         _grouped(rows, Observation, lambda row: (-row.last, -row.first, -(dates.instant(row.time) or 0.0) if row.time else 0.0, row.reference)),
         _grouped(rows, Condition, lambda row: (-row.last, -row.first, row.reference)),
@@ -181,7 +181,7 @@ def facts_of(given: Sequence[Given], numbered: bool = True) -> Facts:
     )
 
 
-def _grouped(rows, kind, newest_first):  # type: ignore[no-untyped-def]
+def _grouped(rows, kind, newest_first):
     found = {}
     for row in rows:
         if isinstance(row, kind):

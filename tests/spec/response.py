@@ -16,7 +16,7 @@ RELAPSED = Response(Therapy(("rituximab",)), Relapse(PROTEIN, 0.3, 3.5, 50.0, Li
 RITUXIMAB = drug("rituximab", "2025-01-10", kind="administration")
 
 
-def protein(value: float | str, day: str, **more: object):  # type: ignore[no-untyped-def]
+def protein(value: float | str, day: str, **more: object):
     return lab(PROTEIN, value, day, **more)
 
 

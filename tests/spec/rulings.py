@@ -16,15 +16,15 @@ PARTIAL = All((ObservationIs((PROTEIN,), below(3.5)), Trend(PROTEIN, "fall", Lim
 NOT_IN_REMISSION = Not(Any((ObservationIs((PROTEIN,), below(0.3)), PARTIAL)))
 
 
-def bp(value: float, day: str):  # type: ignore[no-untyped-def]
+def bp(value: float, day: str):
     return lab("bp_systolic", value, day)
 
 
-def protein(value: float, day: str):  # type: ignore[no-untyped-def]
+def protein(value: float, day: str):
     return lab(PROTEIN, value, day)
 
 
-def pla2r(value: float, day: str):  # type: ignore[no-untyped-def]
+def pla2r(value: float, day: str):
     return lab("anti_pla2r", value, day)
 
 

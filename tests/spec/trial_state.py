@@ -21,7 +21,7 @@ def trial_of(cohorts: Sequence[Cohort], *criteria: Criterion, **more: object) ->
     state = {"status": "recruiting", "verified_on": date(2026, 9, 1), "completion": date(2028, 1, 31), **more}
     return Trial(
         id="NCT00000000", title="A trial", product="CAR-T", phase="1", sponsor="A sponsor", url="https://example.org/trial", sites=(), topic="t",
-        last_update=None, cohorts=tuple(cohorts), criteria=criteria, outline=(), **state,  # type: ignore[arg-type]
+        last_update=None, cohorts=tuple(cohorts), criteria=criteria, outline=(), **state,
     )  # fmt: skip
 
 

@@ -172,7 +172,7 @@ def test_usage_is_one_line_and_exit_2(arguments: Sequence[str], run) -> None:
 def test_a_crash_names_place_and_kind_but_no_value_and_the_others_go_on(run, monkeypatch: pytest.MonkeyPatch) -> None:
     real = pipeline.explained
 
-    def crash(record, rules, as_of):  # type: ignore[no-untyped-def]
+    def crash(record, rules, as_of):
         if record.patient_id == "rmn-candidate":
             raise KeyError("Fixture-Candidate, Adam")
         return real(record, rules, as_of)

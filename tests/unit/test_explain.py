@@ -55,11 +55,11 @@ PRICED = replace(
 
 
 def needs(predicate: Predicate, number: int = 1, **more: object) -> Criterion:
-    return Criterion(f"inc-{number}", "inclusion", f"Inclusion {number}", f"Criterion {number}", predicate, **more)  # type: ignore[arg-type]
+    return Criterion(f"inc-{number}", "inclusion", f"Inclusion {number}", f"Criterion {number}", predicate, **more)
 
 
 def rules_out(predicate: Predicate, number: int = 1, **more: object) -> Criterion:
-    return Criterion(f"exc-{number}", "exclusion", f"Exclusion {number}", f"Criterion {number}", predicate, **more)  # type: ignore[arg-type]
+    return Criterion(f"exc-{number}", "exclusion", f"Exclusion {number}", f"Criterion {number}", predicate, **more)
 
 
 def explained(criteria: Sequence[Criterion], given: Sequence[Given] = (), facts: Facts | None = None) -> Assessment:

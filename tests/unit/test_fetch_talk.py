@@ -228,7 +228,10 @@ def test_an_address_that_is_too_long_for_the_server_goes_as_a_form(served):
 
 
 def test_a_server_that_refuses_both_ways_is_told_of_by_the_last(served, monkeypatch):
-    both = lambda ehr, path, right: Answer(405 if ehr.seen[-1][0] == "POST" else 414)  # noqa: E731
+
+    def both(ehr, path, right):
+        return Answer(405 if ehr.seen[-1][0] == "POST" else 414)
+
     ehr, server = served(Server(bundle(condition()), "Observation", both))
     with pytest.raises(Failed, match="405"):
         server.talk(Access(ehr.base)).search("Observation", "code=1-1")

@@ -57,11 +57,11 @@ READING = Interpretation("ninety is normal", "no number is given", (), False, "u
 def told(concept: str, number: float, **fields: str) -> Given:
     """A result in words of somebody's own."""
     given = lab(concept, number)
-    return given._replace(facts=tuple(row._replace(**fields) for row in given.facts))  # type: ignore[arg-type]
+    return given._replace(facts=tuple(row._replace(**fields) for row in given.facts))
 
 
 def criterion(predicate: Predicate, kind: str = "inclusion", label: str = "A criterion", **more: object) -> Criterion:
-    return Criterion(f"{kind[:3]}-{crc32(repr((predicate, label)).encode())}", kind, f"{kind.capitalize()} 1", label, predicate, **more)  # type: ignore[arg-type]
+    return Criterion(f"{kind[:3]}-{crc32(repr((predicate, label)).encode())}", kind, f"{kind.capitalize()} 1", label, predicate, **more)
 
 
 def made(criteria: Sequence[Criterion], given: Sequence[Given] = (), cohort: Cohort = ONE, facts: Facts | None = None) -> Sheet:
@@ -334,7 +334,7 @@ def test_in_a_browser_nothing_scrolls_sideways_and_nothing_is_loaded(width: int,
         ],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
-    found = json.loads(re.search(r'<pre id="said">(.*?)</pre>', ran.stdout).group(1))  # type: ignore[union-attr]
+    found = json.loads(re.search(r'<pre id="said">(.*?)</pre>', ran.stdout).group(1))
     assert found == {"need": found["have"], "have": found["have"], "loaded": 0, "items": 2} and found["have"] <= width
 
 
