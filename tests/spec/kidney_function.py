@@ -88,6 +88,7 @@ SECTION = Section(
             row(unknown("method"), "The day before the 18th birthday is under 18.", born("2008-10-19"), lab("egfr", 60, formula="ckd-epi-2021")),
             row(YES, "On the 18th birthday the adult formula holds.", born("2008-10-18"), lab("egfr", 60, formula="ckd-epi-2021")),
             row(unknown("method"), "Where only the birth year is known, perhaps a child.", born("2008"), lab("egfr", 60, formula="ckd-epi-2021")),
+            row(unknown("method"), "Where no birth date is known, too.", lab("egfr", 60, formula="ckd-epi-2021")),
         ),
         asks(
             "eGFR at least 45, no formula demanded, in a child",

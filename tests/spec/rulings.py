@@ -108,6 +108,7 @@ PROTEINURIA = asks(
     ),
     row(NO, "The newest below.", protein(3, "2026-10-18"), protein(4, "2026-04-17")),
     row(unknown("no-data"), "One value is not persistent.", protein(5, "2026-10-18")),
+    row(unknown("imprecise-date"), "Nor is one of some day in October.", protein(5, "2026-10")),
     row(unknown("stale"), "The newest too old.", protein(5, "2026-05-04"), protein(5, "2025-05-04")),
     row(unknown("no-data"), "Nothing on record."),
     row(unknown("unavailable"), "The results could not be fetched.", protein(5, "2026-10-18"), unread("results-kidney")),

@@ -33,6 +33,12 @@ SECTION = Section(
             "eGFR at least 30: the newest value decides",
             EGFR,
             row(YES, "A newer good value stands over an older bad one.", lab("egfr", 52), lab("egfr", 20, "2026-10-17")),
+            row(
+                unknown("imprecise-date"),
+                "One without a date that cannot be used may be the newest.",
+                lab("egfr", 52),
+                lab("egfr", 52, "", problem="unit"),
+            ),
             row(NO, "A newer bad value stands over an older good one.", lab("egfr", 20), lab("egfr", 52, "2026-10-17")),
             row(unknown("unit"), "A newer value in an unusable unit leaves it open.", lab("egfr", 52, problem="unit"), lab("egfr", 52, "2026-10-17")),
             row(

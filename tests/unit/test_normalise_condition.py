@@ -335,7 +335,13 @@ def test_an_unconfirmed_allergy_is_not_certain():
 BROKEN = {"clinicalStatus": 5, "code": {"coding": [{"system": SNOMED, "code": "77182004", "display": 5.5}]}}  # its words, too
 
 
-@pytest.mark.parametrize("fields", [{"clinicalStatus": 5}, {"onsetDateTime": "yesterday"}, {"category": [3]}, {"onsetAge": {"value": "old"}}, BROKEN])
+#: Past or present, sure or not: nobody knows what it says of the diagnosis.
+OF_NO_TABLE = {"verificationStatus": status("sort-of"), "clinicalStatus": status("resolved")}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"clinicalStatus": 5}, {"onsetDateTime": "yesterday"}, {"category": [3]}, {"onsetAge": {"value": "old"}}, BROKEN, OF_NO_TABLE]
+)
 def test_a_broken_condition_is_a_fault_and_raises_its_question(fields):
     """Else a diagnosis that excludes would look like none."""
     facts = facts_of(condition(**fields))
