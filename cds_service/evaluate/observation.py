@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cds_service.dates import instant, shift
+from cds_service.dates import shift
 from cds_service.evaluate.context import Anchor, Node, Scope, cutoff, unread, without_data
 from cds_service.evaluate.exposure import drugs_of, given_between, given_undated
+from cds_service.evaluate.rows import earlier_if_close, latest_of_day, reported_first, same_day
 from cds_service.evaluate.values import accepted, value_test
 from cds_service.model.facts import Evidence, Facts, Observation
 from cds_service.model.outcomes import FALSE, TRUE, UNKNOWN, Finding, NearMiss
-from cds_service.model.predicates import Limit, ObservationIs, Persistent
+from cds_service.model.predicates import ObservationIs, Persistent
 from cds_service.model.vocabulary import MEDICATION_LISTS, Vocabulary
 from cds_service.units import pretty
 
@@ -153,7 +154,7 @@ class _Leaf:
         """The deciding value; beside it an earlier one where the value is close to its limit."""
         evidence = _new(Evidence, (row.reference, row.date, row.value, True, self.note(row) if self.noted else row.note, row.concept))
         if self.numeric and len(rows) > 1 and row.low is not None and abs(row.low - self.p.limits[0].value) <= self.close:
-            earlier = _earlier_if_close(self.p.limits[0], row, rows)
+            earlier = earlier_if_close(self.p.limits[0], row, rows)
             if earlier:
                 return evidence, earlier
         return (evidence,)
@@ -193,10 +194,10 @@ class _Leaf:
         usable = [row for row in heads if self.fault(facts, row) is None]
         barred = None
         if len(usable) < len(heads):
-            barred = next((row for row in heads if self.fault(facts, row) is not None and not any(_same_day(row, good) for good in usable)), None)
+            barred = next((row for row in heads if self.fault(facts, row) is not None and not any(same_day(row, good) for good in usable)), None)
         if barred is not None:
             return self.unknown(facts, self.fault(facts, barred) or "unreadable", (barred,))
-        heads = _latest_of_day(_reported_first(usable))
+        heads = latest_of_day(reported_first(usable))
         undated = [row for row in rows if row.last == 0 and (self.fault(facts, row) or self.test(row)[0] != self.test(heads[0])[0])]
         if undated:  # it may be the newest of all, and says otherwise, or nobody knows what
             return self.unknown(facts, "imprecise-date", [heads[0], *undated])
@@ -280,38 +281,6 @@ class _Leaf:
             return missing._replace(concepts=self.concepts)
         seen = tuple(row.evidence(False, "shown, does not decide") for c in self.p.see for row in (facts.observations.get(c) or ())[:1])
         return without_data(self.p.absent, self.p.ask, Finding(UNKNOWN, "no-data", None, seen, None, self.concepts))
-
-
-def _reported_first(rows: list[Observation]) -> list[Observation]:
-    """On one day a reported value stands before a computed one."""
-    reported = {row.last for row in rows if not row.computed}
-    return [row for row in rows if not (row.computed and row.last in reported)]
-
-
-def _same_day(a: Observation, b: Observation) -> bool:
-    return a.first == a.last == b.first == b.last
-
-
-def _latest_of_day(rows: list[Observation]) -> list[Observation]:
-    """Of values of one day that all carry a time, the latest."""
-    if len(rows) < 2 or any(not row.time for row in rows) or len({row.last for row in rows}) > 1:
-        return rows
-    moments = [instant(row.time) or 0.0 for row in rows]
-    latest = max(moments)
-    return [row for row, moment in zip(rows, moments, strict=True) if moment == latest]
-
-
-def _earlier_if_close(limit: Limit, row: Observation, rows: Sequence[Observation]) -> Evidence | None:
-    """The value before this one, when this one has moved towards the limit on the same side of it."""
-    if row.low is None or row.low != row.high:
-        return None
-    for earlier in rows:
-        if earlier.last and earlier.last < row.first and earlier.low is not None and earlier.low == earlier.high and not earlier.problem:
-            if any(r.last == earlier.last and earlier.computed and not r.computed for r in rows):
-                continue  # of one day the reported value stands before the computed one
-            before, now = earlier.low - limit.value, row.low - limit.value
-            return earlier.evidence(False, "earlier") if before * now >= 0 and abs(before) > abs(now) else None
-    return None
 
 
 def compile_observation(p: ObservationIs, scope: Scope) -> Node:
